@@ -9,12 +9,11 @@
   const say = () => {
     if (!farewell) return;
     const { url, body, headers } = JSON.parse(farewell);
-    const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
-    const asked = fetch(url, { method: "POST", keepalive: true, headers, body: bytes });
-    // Once: in Firefox the end of the worker still reaches a closed page, and so does an error of
-    // this request, which was sent all the same.
+    // Once, whatever becomes of the request: in Firefox the end of the worker still reaches a page
+    // that is closed, and so does an error of a request that was sent all the same.
     hold("");
-    asked.catch(() => {});
+    const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
+    fetch(url, { method: "POST", keepalive: true, headers, body: bytes }).catch(() => {});
   };
   window.addEventListener("pagehide", say);
   document.addEventListener("freeze", say);
