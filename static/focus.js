@@ -1,5 +1,5 @@
-// The keyboard's focus stays where it is seen: a control that is disabled, hidden or drawn again while it has the focus would
-// leave it to nobody. One that is disabled for a while has it back afterwards; `data-then` names who has it meanwhile.
+// Keep the keyboard's focus on a control that can be seen. Without this, no control would have it after the one that had it was
+// disabled, hidden or drawn again. The element that `data-then` names gets it; a control that is enabled again gets it back.
 "use strict";
 (() => {
   const CONTROLS = "button, input, select, textarea, a[href], summary, [tabindex]";

@@ -27,7 +27,7 @@ LONGEST = 1_000_000
 
 
 def seconds(value: "float | None") -> "float | None":
-    """A time limit as it was given.
+    """Return a time limit, checked to be a number.
 
     Raises:
         TypeError, ValueError: it is no number.

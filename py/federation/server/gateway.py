@@ -119,9 +119,8 @@ class Gateway:
 
     async def _body(self, request: Request, most: int) -> bytes:
         length = request.headers.get("content-length", "")
-        if (
-            not length.isdigit() or "transfer-encoding" in request.headers
-        ):  # it counts, if both come
+        # Where both headers come, the length is not the one that counts.
+        if not length.isdigit() or "transfer-encoding" in request.headers:
             raise Refusal(411, "expected the length of the body")
         if int(length) > most:
             raise Refusal(413, f"at most {most} bytes")

@@ -384,7 +384,7 @@ async def read(
         return await _read(files, decode, form)
     except OwnDataError as error:
         meant = next(filter(None, (_meant(*file) for file in files.items())), "")
-        raise OwnDataError(f"{error}.{meant}" if meant else str(error)) from error
+        raise OwnDataError(f"{error}. {meant}" if meant else str(error)) from error
 
 
 def _meant(name: str, content: bytes) -> str:
@@ -394,9 +394,9 @@ def _meant(name: str, content: bytes) -> str:
     except zipfile.BadZipFile:
         parts = set()
     if "project.json" in parts:
-        return " " + tr("{name} holds a project: Open project, under Models, opens it.", name=name)
+        return tr("{name} holds a project: Open project, under Models, opens it.", name=name)
     if parts & MODEL_PARTS or name.lower().endswith(MODELS):
-        return " " + tr("{name} holds a model: Load, under Models, opens it.", name=name)
+        return tr("{name} holds a model: Load, under Models, opens it.", name=name)
     return ""
 
 
