@@ -21,7 +21,7 @@ from federation import (
     UnreachableError,
 )
 from federation.fleet import SIGNED
-from federation.platform.cpython import CPythonKey, UrllibTransport
+from federation.platform.cpython import CPythonKey, HttpTransport
 
 from tests.support.flower import Recorded
 from tests.support.nodes import Changing, adding_one
@@ -38,7 +38,7 @@ ROUNDS = (*VERSATILE, *SILENT, "gateway")
 Say = Callable[[str], None]
 
 
-class Cut(UrllibTransport):
+class Cut(HttpTransport):
     """A connection that can be lost for ever, as a closed tab's."""
 
     lost = False

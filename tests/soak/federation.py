@@ -19,7 +19,7 @@ import httpx
 import nn
 import numpy as np
 from federation import Answer, Fleet, Node, UnreachableError
-from federation.platform.cpython import CPythonKey, UrllibTransport
+from federation.platform.cpython import CPythonKey, HttpTransport
 
 from tests.soak.faults import timed
 from tests.support.flower import Recorded, answering, images, task
@@ -130,7 +130,7 @@ async def accuracy(kind: str, rounds: int = 3) -> float:
 async def own(federation: Federation, number: int) -> None:
     """One of our nodes with a share of the images."""
     device = task().Device(task().network(), *task().share(images("train"), number))
-    fleet = Fleet(UrllibTransport(f"http://127.0.0.1:{federation.door}"), CPythonKey())
+    fleet = Fleet(HttpTransport(f"http://127.0.0.1:{federation.door}"), CPythonKey())
     await Node(answering(device), fleet).run()
 
 

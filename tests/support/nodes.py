@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from federation import ArrayRecord, ClientApp, Fleet, Message, MetricRecord, Node, RecordDict
-from federation.platform.cpython import CPythonKey, UrllibTransport
+from federation.platform.cpython import CPythonKey, HttpTransport
 
 from tests.support.superlink import until
 
@@ -45,7 +45,7 @@ class Changing(Fleet):
 
 def node_at(address: str, *, app: Any = None, token: str = "", **options: Any) -> Node:
     """A node that polls without waiting."""
-    fleet = Changing(UrllibTransport(address), CPythonKey(), token)
+    fleet = Changing(HttpTransport(address), CPythonKey(), token)
     return Node(app or adding_one(), fleet, **{"poll": 0.02, "idle": 0.02, **options})
 
 

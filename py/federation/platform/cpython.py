@@ -1,13 +1,12 @@
-"""A key by `cryptography` and requests by urllib."""
+"""A key by `cryptography` and requests by httpx, which Flower brings along."""
 
 from __future__ import annotations
 
 import asyncio
-from http.client import HTTPException, HTTPResponse
+import ssl
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
+import httpx
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,10 +15,10 @@ from nn.io import file
 from federation.errors import UnreachableError
 from federation.fleet import Answer
 
-__all__ = ["CPythonKey", "UrllibTransport"]
+__all__ = ["CPythonKey", "HttpTransport"]
 
 MOST = 64 << 20  # bytes of an answer; Flower's objects have at most 5 MiB
-SECONDS = 60.0
+SECONDS = 60.0  # for a whole call, however slowly its answer comes
 
 
 class CPythonKey:
@@ -49,36 +48,42 @@ def _kept(path: Path) -> ec.EllipticCurvePrivateKey:
     return found
 
 
-class UrllibTransport:
-    """Requests to one address, such as "https://example.org"."""
+class HttpTransport:
+    """Requests to one address, such as "https://example.org", each by a connection of its own."""
 
     def __init__(self, address: str) -> None:
         if not address.startswith(("http://", "https://")):
             raise ValueError(f"expected an address of http or https, received {address!r}")
         self._address = address.rstrip("/")
+        self._client = httpx.AsyncClient(
+            headers={"accept-encoding": "identity"},
+            limits=httpx.Limits(max_keepalive_connections=0),  # none is left open when all ends
+            timeout=None,
+            verify=ssl.create_default_context(),  # trusts whom the machine trusts
+        )
 
     async def post(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         """Return the answer to a POST; raises UnreachableError where there was none."""
-        request = Request(self._address + path, body, headers, method="POST")
-        return await asyncio.to_thread(_answer, request)
-
-
-def _answer(request: Request) -> Answer:
-    try:
+        address = self._address + path
         try:
-            with urlopen(request, timeout=SECONDS) as found:
-                return _whole(found)
-        except HTTPError as error:
-            with error:
-                return _whole(error)
-    except (URLError, OSError, HTTPException) as error:
-        raise UnreachableError(f"{request.full_url}: {error}") from error
+            async with (
+                asyncio.timeout(SECONDS),
+                self._client.stream("POST", address, content=body, headers=headers) as found,
+            ):
+                return await _whole(found)
+        except TimeoutError as error:
+            raise UnreachableError(f"{address}: no whole answer in {SECONDS:g} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnreachableError(f"{address}: {str(error) or type(error).__name__}") from error
 
 
-def _whole(found: HTTPResponse | HTTPError) -> Answer:
-    """Read an answer; raises HTTPException if it ends before its end, as when a server is ended."""
-    body, length = found.read(MOST), found.headers.get("content-length", "")
-    chunked = found.headers.get("transfer-encoding") == "chunked"
-    if not (chunked or (length.isdigit() and len(body) == min(int(length), MOST))):
-        raise HTTPException(f"expected {length or 'the length'} of bytes, received {len(body)}")
-    return Answer(found.status or 0, body, found.headers.get("date"))
+async def _whole(found: httpx.Response) -> Answer:
+    """Read an answer; httpx raises if it ends before the end that its headers say."""
+    if not {"content-length", "transfer-encoding"} & found.headers.keys():
+        raise httpx.RemoteProtocolError("expected the length of the answer, received none")
+    body = bytearray()
+    async for part in found.aiter_raw():
+        body += part[: MOST - len(body)]
+        if len(body) == MOST:
+            break
+    return Answer(found.status_code, bytes(body), found.headers.get("date"))

@@ -25,7 +25,7 @@ from federation import (
     expect_network,
     wire,
 )
-from federation.platform.cpython import CPythonKey, UrllibTransport
+from federation.platform.cpython import CPythonKey, HttpTransport
 from flwr.common.constant import NOOP_FLWR_AID
 from nn.io.errors import FormatError
 
@@ -75,7 +75,7 @@ def app_of(change=lambda array: array + 1):
 
 
 def node_of(superlink, *, app=None, transport=None, key=None, **options):
-    transport = transport or UrllibTransport(superlink.url)
+    transport = transport or HttpTransport(superlink.url)
     fleet = Fleet(transport, key or CPythonKey())
     return Node(app or app_of(), fleet, poll=0.02, idle=0.02, **options)
 
@@ -96,7 +96,7 @@ async def running(node):
         await asyncio.gather(task, return_exceptions=True)
 
 
-class Changed(UrllibTransport):
+class Changed(HttpTransport):
     """A transport that changes answers on their way: `change(path, answer)`."""
 
     def __init__(self, superlink, change):
@@ -249,7 +249,7 @@ async def test_heartbeats_arrive_while_an_app_trains(superlink, monkeypatch):
 async def test_a_wrong_clock_is_corrected_by_the_answers_date(superlink, monkeypatch, error):
     wrong = SimpleNamespace(time=lambda: time.time() + error, monotonic=time.monotonic)
     monkeypatch.setattr("federation.fleet.time", wrong)
-    fleet = Fleet(UrllibTransport(superlink.url), CPythonKey())
+    fleet = Fleet(HttpTransport(superlink.url), CPythonKey())
     assert (await fleet.call("register-node", public_key=fleet.key.public))["node_id"]
     assert abs(fleet.now() - time.time()) < 3
     assert fleet.calls == 2
@@ -332,7 +332,7 @@ async def test_a_key_that_is_known_is_the_same_node(superlink, tmp_path):
 @pytest.mark.asyncio
 async def test_a_node_that_ended_without_a_word_is_awaited(superlink):
     key = CPythonKey()
-    fleet = Fleet(UrllibTransport(superlink.url), key)
+    fleet = Fleet(HttpTransport(superlink.url), key)
     await fleet.call("register-node", public_key=key.public)
     found = await fleet.call("activate-node", public_key=key.public, heartbeat_interval=30.0)
     node = node_of(superlink, key=key)
@@ -365,7 +365,7 @@ async def test_where_nodes_must_be_registered_the_reason_and_the_key_are_said(
 async def test_a_farewell_that_was_signed_before_takes_the_node_out(superlink):
     async with running(node_of(superlink)) as node:
         path, body, headers = await node.farewell()
-        answer = await UrllibTransport(superlink.url).post(path, body, headers)
+        answer = await HttpTransport(superlink.url).post(path, body, headers)
         assert answer.status == 200
         assert node.node_id not in superlink.online()
 
@@ -514,7 +514,7 @@ async def test_a_refusal_ends_the_node_with_its_reason(superlink):
 
 @pytest.mark.asyncio
 async def test_a_node_that_finds_no_superlink_can_be_stopped():
-    node = node_of(None, transport=UrllibTransport("http://127.0.0.1:9"))
+    node = node_of(None, transport=HttpTransport("http://127.0.0.1:9"))
     task = asyncio.create_task(node.run())
     await until(lambda: "127.0.0.1:9" in node.problem)
     node.stop()

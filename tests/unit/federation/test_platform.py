@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from federation import flower_names, message, records
 from federation.client_app import ClientApp
 from federation.errors import UnreachableError
+from federation.platform import cpython
 from federation.platform.browser import BrowserKey, der
-from federation.platform.cpython import CPythonKey, UrllibTransport
+from federation.platform.cpython import CPythonKey, HttpTransport
 from flwr.supercore.primitives.asymmetric import bytes_to_public_key, verify_signature
 from hypothesis import given
 
@@ -97,7 +98,7 @@ async def test_an_answer_that_ends_anywhere_before_its_end_is_none():
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        transport = UrllibTransport(f"http://127.0.0.1:{port}")
+        transport = HttpTransport(f"http://127.0.0.1:{port}")
         while left:
             try:
                 found = await transport.post("/", b"", {})
@@ -109,9 +110,37 @@ async def test_an_answer_that_ends_anywhere_before_its_end_is_none():
             left.pop(0)
 
 
+HEADER = b"HTTP/1.1 200 OK\r\nname: "
+BODY = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"
+
+
+@pytest.mark.parametrize(("start", "drop"), [(b"", b""), (HEADER, b"-"), (BODY, b"-")])
+@pytest.mark.asyncio
+async def test_an_answer_that_comes_drop_by_drop_is_waited_for_no_longer_than_any_other(
+    monkeypatch, start, drop
+):
+    monkeypatch.setattr(cpython, "SECONDS", 1.0)
+    left = asyncio.Event()
+
+    async def drip(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(start)
+        left_here = asyncio.create_task(reader.read())
+        while not (await asyncio.wait([left_here], timeout=0.1))[0]:
+            writer.write(drop)
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(UnreachableError, match="no whole answer in 1 s"):
+            await HttpTransport(address).post("/", b"", {})
+        await left.wait()  # its connection is closed
+
+
 def test_an_address_of_another_protocol_is_refused():
     with pytest.raises(ValueError, match="file:///"):
-        UrllibTransport("file:///etc/passwd")
+        HttpTransport("file:///etc/passwd")
 
 
 def test_flower_itself_is_left_where_it_is():

@@ -16,7 +16,7 @@ import pytest
 from app.lab import federation as module
 from app.lab.federation import Visit, expect_fit
 from federation import Fleet, Node
-from federation.platform.cpython import CPythonKey, UrllibTransport
+from federation.platform.cpython import CPythonKey, HttpTransport
 from federation.server.gateway import Gateway
 from nn.data import Dataset
 
@@ -51,7 +51,7 @@ async def visiting(url, monkeypatch, app=None, token="", names=None, key=None):
     monkeypatch.setattr(Node.__init__, "__kwdefaults__",
                         Node.__init__.__kwdefaults__ | {"poll": 0.02, "idle": 0.02})  # fmt: skip
     news = []
-    fleet = Fleet(UrllibTransport(url), key or CPythonKey(), token)
+    fleet = Fleet(HttpTransport(url), key or CPythonKey(), token)
     app = app or answering(task().Device(network(), data(names=names), data(20)))
     visit = Visit(app, fleet, url, lambda number: f"share {number % 30}", news.append)
     running = asyncio.create_task(visit.run())
