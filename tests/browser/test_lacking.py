@@ -1,9 +1,12 @@
 """What a browser has is used; what it lacks is said, and the page does without it."""
 
+import re
+
 import pytest
 
 from tests.browser.test_hosting import ISOLATED
 from tests.support import pad
+from tests.support.digits import light
 from tests.support.firefox import Firefox
 from tools.serve import ROOT
 
@@ -63,18 +66,36 @@ def without(site, *scripts):
 
 @pytest.fixture(scope="module")
 def usual(module_site, open_module_page):
-    """A page as it comes, that has started."""
+    """A page as it comes, that has started; nothing on it fetches its files for another reason.
+
+    Such reasons are the offline copy and, where the machine is slow, the list of what is missing.
+    """
+    light(module_site)
+    later = ("PATIENCE = 15000", "PATIENCE = 3600000")
+    module_site.replace("static/diagnose.js", lambda text: text.replace(*later))
     page = open_module_page(module_site.url)
     page.wait_for_phase("ready")
     return page
 
 
-def test_what_is_fetched_ahead_is_used_and_fetched_once(usual):
+def test_what_is_fetched_ahead_is_fetched_once(usual):
     """What index.html asks the browser to fetch ahead."""
     counts = dict(usual.execute_script(LOADED))
-    assert len(counts) == (ROOT / "index.html").read_text().count('preload" ')
+    assert len(counts) == len(ahead())
     assert counts == dict.fromkeys(counts, 1)
-    assert "preload" not in usual.console_text()
+
+
+def test_what_is_fetched_ahead_is_fetched_without_that_too(site, open_page):
+    site.replace("index.html", lambda text: HINT.sub("", text))
+    page = open_page(site.url)
+    page.until(lambda: set(ahead()) <= {request.path for request in site.requests})
+
+
+def ahead():
+    return HINT.findall((ROOT / "index.html").read_text())
+
+
+HINT = re.compile(r'<link rel="(?:module)?preload" .*href="\./(.+?)">')
 
 
 def test_a_browser_that_has_everything_says_so(usual):
