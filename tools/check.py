@@ -31,6 +31,7 @@ def timed() -> list[str]:
 
 
 MARK = "pytest.mark.timed"
+UNTIMED = "not timed and not soak"
 PYTEST = [str(BIN / "pytest"), "-q"]
 BROWSER = [*PYTEST, "tests/conformance", "tests/browser"]
 # Distributed by tests/conftest.py; over three processes where browsers often wait.
@@ -55,7 +56,7 @@ LINTERS = {
 # Of the linters one takes longer than all others together: unit tests have the other core.
 STAGES: list[dict[str, list[str]]] = [
     {**LINTERS, "unit tests": [*PYTEST, "-n", "2", *SHARED, "tests/unit", "-m", "not soak"]},
-    {"conformance and browser tests": [*BROWSER, "-n", "3", *SHARED, "-m", "not timed"]},
+    {"conformance and browser tests": [*BROWSER, "-n", "3", *SHARED, "-m", UNTIMED]},
     {"timed browser tests": [*PYTEST, *timed(), "-m", "timed"]},
 ]
 

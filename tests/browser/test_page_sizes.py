@@ -112,7 +112,7 @@ return [...document.querySelectorAll("button, select, summary, input, nav a")].f
 def page(module_site, open_module_page):
     """A page with everything there is to show: runs, analysis, drawing, saved model."""
     fewer_test_images(module_site)
-    page = open_module_page(module_site.url + "#epochs=4&subset=6000&optimizer=SGD&lr=0.05")
+    page = open_module_page(module_site.url + "#epochs=4&subset=2000&optimizer=SGD&lr=0.05")
     page.wait_for_phase("ready")
     for size in PICTURED[:3]:
         for theme in THEMES:
@@ -125,7 +125,7 @@ def page(module_site, open_module_page):
         page.click("Train")
         page.until(lambda: len(rows(page)) == 4 * number, 60)  # noqa: B023
         page.wait_for_phase("ready")
-        page.execute_script("location.hash = 'epochs=4&subset=6000&shift=2'")
+        page.execute_script("location.hash = 'epochs=4&subset=2000&shift=2'")
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())
     page.click("Save")

@@ -36,3 +36,9 @@ def check(minutes: float) -> bool:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 15)
             return False
+
+
+def left_out() -> bool:
+    """Run the tests in browsers that are marked `soak`; whether they passed."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/browser", "-m", "soak"]
+    return subprocess.run(command, cwd=ROOT).returncode == 0
