@@ -10,6 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
+from tests.support import screen
 from tests.support.digits import fewer_test_images
 
 pytestmark = pytest.mark.light
@@ -229,13 +230,18 @@ def test_the_l2_penalty_keeps_weights_small(page):
 
 
 def curve(page):
-    """What makes two runs the same: the table of the last run, and the picture of the curve."""
-    return page.execute_script(
+    """What makes two runs of two epochs the same: the last run's table, the curve's picture."""
+    rows = page.until(lambda: rows_of_two_epochs(page), what="both epochs in the table")
+    return rows, screen.picture(page, "#loss-chart canvas")
+
+
+def rows_of_two_epochs(page):
+    rows = page.execute_script(
         "const rows = [...document.querySelectorAll('#epochs tbody tr')].map("
         "(row) => [...row.children].map((cell) => cell.textContent));"
-        "return [rows.filter((row) => row[0] === rows.at(-1)[0]).map((row) => row.slice(1, 6)),"
-        "document.querySelector('#loss-chart canvas').toDataURL()]"
+        "return rows.filter((row) => row[0] === rows.at(-1)[0]).map((row) => row.slice(1, 6))"
     )
+    return len(rows) == 2 and rows
 
 
 @pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")

@@ -4,6 +4,7 @@ import pytest
 from app.state import settings
 from selenium.webdriver.common.by import By
 
+from tests.support import screen
 from tests.support.digits import fewer_test_images
 
 pytestmark = pytest.mark.light(10_000)
@@ -32,9 +33,7 @@ def trained(page):
         "return [...document.querySelectorAll('#epochs tbody tr')].slice(-2)"
         ".map((row) => [...row.children].slice(1, 6).map((cell) => cell.textContent))"
     )
-    return rows, page.execute_script(
-        "return document.querySelector('#loss-chart canvas').toDataURL()"
-    )
+    return rows, screen.picture(page, "#loss-chart canvas")
 
 
 @pytest.mark.promise(

@@ -46,6 +46,21 @@ return [...document.querySelectorAll("body *")]
     .filter((e) => !inScroller(e) && !e.closest(".visually-hidden"))
     .map((e) => `${e.tagName}#${e.id}.${e.className} ${e.getBoundingClientRect().right}`);
 """
+# Charts are drawn in one of the next frames after what they show has come.
+PICTURE = """
+const [selector] = arguments;
+let before = null, still = 0;
+return new Promise((resolve) => {
+    const look = () => {
+        const now = document.querySelector(selector).toDataURL();
+        still = now === before ? still + 1 : 0;
+        before = now;
+        if (still === 3) resolve(now);
+        else requestAnimationFrame(look);
+    };
+    look();
+});
+"""
 SLICE = 400  # ms that one script waits
 
 
@@ -90,3 +105,8 @@ def settle(page: Page, width: int | None = None) -> None:
         return page.execute_script(SETTLED, width, SLICE)
 
     page.until(settled, 10, f"a page that is laid out, {width or 'any number of'} pixels wide")
+
+
+def picture(page: Page, selector: str) -> str:
+    """What is drawn on a canvas, once three frames have left it as it is: a PNG as data."""
+    return str(page.execute_script(PICTURE, selector))
