@@ -126,15 +126,9 @@ class Worker:
             WorkerBootError, TimeoutError: as `connect`.
             WorkerDiedError: it was terminated meanwhile.
         """
-        if not platform.on_page():
-            raise RuntimeError("Worker: only a page can start workers: have it start this one too")
         if self.engine is not None:
             return self
-        if self._start is None:
-            self._end_thread()
-            self._failed = 0
-            self._start = Start(self._attempt, False)
-        start = self._start
+        start = self._under_way()
         start.callers += 1
         try:
             await start.outcome
@@ -146,6 +140,16 @@ class Worker:
         finally:
             start.callers -= 1
         return self
+
+    def _under_way(self) -> "Start":
+        """The start that is under way, or a new one."""
+        if not platform.on_page():
+            raise RuntimeError("Worker: only a page can start workers: have it start this one too")
+        if self._start is None:
+            self._end_thread()
+            self._failed = 0
+            self._start = Start(self._attempt, False)
+        return self._start
 
     async def _attempt(self, start: "Start") -> None:
         self.starts += 1
@@ -165,6 +169,7 @@ class Worker:
                 abandon(name, script)
             if self._start is start and not start.again and not platform.is_over(exc):
                 self._start = None
+                self.failure = exc
                 self.changed()
             raise
         finally:
@@ -230,6 +235,14 @@ class Worker:
             thread.terminate()
 
     async def restart(self) -> "Worker":
-        """Kill it and start a fresh one: the way out of Python that does not give way."""
+        """Kill it and start a fresh one: the way out of Python that does not give way.
+
+        The fresh one starts though the task that awaits this is cancelled: a callback that the
+        worker called is, with the worker.
+
+        Raises:
+            WorkerBootError, TimeoutError, WorkerDiedError: as `start`.
+        """
         self.terminate()
+        self._under_way().callers += 1  # as if another task waited, too
         return await self.start()

@@ -134,6 +134,30 @@ async def test_a_restart_during_an_automatic_one_leaves_one_thread(fake_page: Fa
     assert fake_page.alive() == []
 
 
+async def asked(callback: Any) -> Any:
+    return await callback()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("boots", [True, False])
+async def test_a_callback_of_a_worker_may_restart_it(fake_page: FakePage, boots: bool) -> None:
+    fake_page.served = {"asked": asked, "square": square}
+    worker = await farcall.Worker("w").start()
+
+    async def restart() -> None:
+        await worker.restart()
+
+    fake_page.fails = [] if boots else ["no network"]
+    with pytest.raises(farcall.WorkerDiedError, match="terminated"):
+        await worker.engine.asked(restart)
+    await until(lambda: worker.engine is not None or worker.failure is not None)
+    assert len(fake_page.alive()) == boots
+    if boots:
+        assert await worker.engine.square(3) == 9
+    else:
+        assert "no network" in str(worker.failure)
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("ending", ["fails", "cancelled"])
 async def test_a_pool_of_which_one_does_not_start_leaves_none(
