@@ -109,6 +109,7 @@ class Worker:
         self._start: "Start | None" = None  # under way
         self._thread: "Engine | None" = None  # outlives its session if that fails
         self._failed = 0  # starts by itself since it was up for long, or was started by hand
+        self._restarted = 0  # starts by itself since its first
         self._since = 0.0  # when it was up
         self._source = source
         self._config = config
@@ -201,11 +202,12 @@ class Worker:
         self.changed()
 
     def _left(self) -> bool:
-        return self._restarts is None or self.starts <= self._restarts
+        return self._restarts is None or self._restarted < self._restarts
 
     async def _again(self, start: "Start") -> None:
         while not start.given_up and self._failed <= len(PAUSES) and self._left():
             self._failed += 1
+            self._restarted += 1
             if self._failed > 1:
                 await asyncio.sleep(PAUSES[self._failed - 2])
             try:

@@ -134,6 +134,19 @@ async def test_a_restart_during_an_automatic_one_leaves_one_thread(fake_page: Fa
     assert fake_page.alive() == []
 
 
+@pytest.mark.asyncio
+async def test_starts_by_hand_are_none_of_those_that_a_worker_does_by_itself(
+    fake_page: FakePage,
+) -> None:
+    worker = await farcall.Worker("w", restarts=1).start()
+    await worker.restart()
+    fake_page.threads[-1].die()
+    await until(lambda: worker.engine is not None)
+    fake_page.threads[-1].die()
+    await turns()
+    assert (worker.starts, worker.usable()) == (3, False)
+
+
 async def asked(callback: Any) -> Any:
     return await callback()
 
