@@ -133,7 +133,7 @@ class Exports:
         if not export.count:
             del self.held[number]
             self._numbers.pop(export.key, None)
-            if isinstance(export.value, Producer):
+            if _streams(export.value):
                 export.value.stop()
 
     def get(self, number: "object") -> "Value":
@@ -154,7 +154,7 @@ class Exports:
 
     def producers(self) -> "list[Producer]":
         """The streams that this side produces now."""
-        return [e.value for e in self.held.values() if isinstance(e.value, Producer)]
+        return [e.value for e in self.held.values() if _streams(e.value)]
 
     def clear(self) -> None:
         """Forget everything; what streamed is stopped."""
@@ -163,6 +163,11 @@ class Exports:
         self._numbers.clear()
         for producer in producers:
             producer.stop()
+
+
+def _streams(value: "object") -> bool:
+    """Whether a value is a stream's; `isinstance` asks some for a class that they have not."""
+    return type(value) is Producer  # a weak reference whose object is gone, say
 
 
 def _identity(value: "Any") -> "object":

@@ -5,6 +5,7 @@ import gc
 import json
 import random
 import types
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,6 +88,27 @@ async def test_ten_thousand_calls_with_callbacks_proxies_and_streams_leave_nothi
             assert [i async for i in engine.box.numbers(3)] == [0, 1, 2]
             del calls
         await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", ["released", "closed"])
+async def test_a_weak_reference_whose_object_is_gone_is_given_up_as_any_object(ending: str) -> None:
+    boxes = [Box()]
+    async with connected({"box": lambda: weakref.proxy(boxes[0])}) as (engine, session):
+        box, other = await engine.box(), await engine.box()
+        assert await box.put(1) == 1
+        boxes.clear()
+        with pytest.raises(ReferenceError):
+            await box.put(2)
+        if ending == "released":
+            farcall.release(box)
+            farcall.release(other)
+            await quiet(engine, session)
+        else:
+            session.close()
+            await settle()
+            assert not any(session.statistics()[kind] for kind in HELD)
+        assert session.error is None or isinstance(session.error, farcall.SessionClosedError)
 
 
 @pytest.mark.promise(
