@@ -165,7 +165,7 @@ def rebuild(
     exc: "Any" = None if cls is None else _instance(cls, args, text, fields)
     if exc is None:
         made = _made(tuple(names))
-        exc = made(*args) if _is_group(made) and len(args) == 2 else made(text)
+        exc = _group(made, args, text) if is_group(made) else made(text)
         _set_fields(exc, fields)
     result: "Exception" = exc
     return result
@@ -228,9 +228,26 @@ def _is_member(exc: "Any", name: "str") -> bool:
     return type(getattr(type(exc), name, None)).__name__ == "member_descriptor"
 
 
-def _is_group(cls: "type") -> bool:
+def is_group(cls: "type") -> bool:
+    """Whether a class is of groups of Exceptions."""
     group = getattr(builtins, "ExceptionGroup", None)
     return group is not None and issubclass(cls, group)
+
+
+def arguments(exc: "Any") -> "tuple[object, ...]":
+    """What an exception is made with: for a class that the peer makes up, what any group is."""
+    if is_group(type(exc)) and type(exc) not in _known.values():
+        return (exc.message, list(exc.exceptions))
+    args: "tuple[object, ...]" = exc.args
+    return args
+
+
+def _group(made: "Any", args: "tuple[object, ...]", text: "str") -> "Any":
+    """A group whose class was made up; of its text alone if its arguments are those of another."""
+    try:
+        return made(*args)
+    except (TypeError, ValueError):
+        return made(text, [RemoteError(text)])
 
 
 def _made(names: "tuple[str, ...]") -> "Any":
@@ -250,7 +267,7 @@ def _bases(base: "Any") -> "tuple[Any, ...]":
         return (base,)
     if platform.MICROPYTHON:
         return (base,)
-    if _is_group(base):
+    if is_group(base):
         return (base,)  # whose constructor takes the exceptions
     try:
         type("probe", (RemoteError, base), {})

@@ -56,7 +56,7 @@ def encode(
         traceback: whether its traceback and causes cross.
         depth: of the causes so far.
     """
-    args = [_argument(a, plain) for a in exc.args]
+    args = [_argument(a, plain) for a in errors.arguments(exc)]
     cause = getattr(exc, "__cause__", None)
     if cause is None and not getattr(exc, "__suppress_context__", True):
         cause = exc.__context__

@@ -11,6 +11,7 @@ from typing import Any
 
 import farcall
 import pytest
+from farcall import errors
 from farcall.comlink import values as comlink
 from farcall.values import codec
 from hypothesis import given, settings
@@ -221,3 +222,51 @@ def test_an_exception_beside_a_deep_value_crosses() -> None:
         deep = [deep]
     found = crossed(RuntimeError([ValueError("inside"), deep]))
     assert str(found.args[0][0]) == "inside"
+
+
+class Refusals(ExceptionGroup[Exception]):
+    """A group that is made with a number, and what it is about."""
+
+    number: int
+
+    def __new__(cls, number: int, *refused: Exception) -> "Refusals":
+        made = super().__new__(cls, f"{number} refused", refused or [KeyError("none")])
+        made.number = number
+        return made
+
+
+@WAYS
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_group_whose_class_takes_other_arguments_arrives_with_its_exceptions(
+    way: Any, count: int
+) -> None:
+    exc = Refusals(count, *[ValueError(i) for i in range(count)])
+    arrived = way(exc)
+    assert isinstance(arrived, ExceptionGroup)
+    assert type(arrived).__name__ == "Refusals"
+    assert str(arrived) == str(exc)
+    assert [repr(inner) for inner in arrived.exceptions] == [repr(e) for e in exc.exceptions]
+    assert arrived.number == count  # type: ignore[attr-defined]
+
+
+@WAYS
+def test_such_groups_arrive_from_inside_each_other(way: Any) -> None:
+    exc = Refusals(0, ValueError("inmost"))
+    for level in range(1, 9):
+        exc = Refusals(level, exc, KeyError(level))
+    arrived = way(exc)
+    for _ in range(8):
+        assert str(arrived.exceptions[1]) == str(exc.exceptions[1])
+        exc, arrived = exc.exceptions[0], arrived.exceptions[0]  # type: ignore[assignment]
+    assert [str(e) for e in arrived.exceptions] == ["inmost"]
+
+
+def test_a_group_of_a_class_that_is_registered_on_one_side_only_is_a_group_of_its_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(errors, "_known", {**errors._known, "Refusals": Refusals})
+    wire = codec.Codec().encode_exception(Refusals(1, ValueError("x")))
+    monkeypatch.delitem(errors._known, "Refusals")
+    arrived = codec.Codec().decode(json.loads(json.dumps(wire)))
+    assert isinstance(arrived, ExceptionGroup)
+    assert "1 refused" in str(arrived)
