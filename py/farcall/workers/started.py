@@ -60,6 +60,29 @@ class Start:
         platform.cancel(self.task)
 
 
+async def _state(setup: "Callable[[Any], Awaitable[Value]]", engine: "Any") -> "Value":
+    """What `setup` gives; it is cancelled when its worker ends first, which raises why."""
+    outcome = platform.Waiter()
+
+    async def run() -> None:
+        try:
+            outcome.settle_soon(await setup(engine))
+        except BaseException as exc:
+            if platform.is_over(exc):
+                raise
+            outcome.settle_soon(None, exc)
+
+    session = engine._farcall.connection
+    session.on_close.append(lambda error: outcome.settle_soon(None, errors.again(error)))
+    if session.error is not None:
+        raise errors.again(session.error)
+    task = platform.spawn(run())
+    try:
+        return await outcome
+    finally:
+        platform.cancel(task)
+
+
 class Worker:
     """A worker of a PyScript page, started by `await worker.start()`.
 
@@ -160,8 +183,8 @@ class Worker:
         script = platform.javascript.named(name)
         try:
             engine = await connect(name, timeout=self._timeout, **self._options)
-            state = None if self._setup is None else await self._setup(engine)
             session = engine._farcall.connection
+            state = None if self._setup is None else await _state(self._setup, engine)
             if start.given_up or session.error is not None:  # by `setup`, or while it ran
                 died = errors.WorkerDiedError(f"{self._name} was terminated while it started")
                 raise errors.again(session.error or died)

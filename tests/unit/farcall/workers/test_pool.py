@@ -147,6 +147,44 @@ async def test_starts_by_hand_are_none_of_those_that_a_worker_does_by_itself(
     assert (worker.starts, worker.usable()) == (3, False)
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("restarts", [0, None])
+async def test_a_start_ends_with_its_worker_whatever_setup_waits_for(
+    fake_page: FakePage, restarts: int | None
+) -> None:
+    ended: list[str] = []
+    waits = [True]
+
+    async def setup(engine: Any) -> str:
+        try:
+            if waits:
+                await asyncio.Event().wait()
+        finally:
+            ended.append("setup")
+        return "state"
+
+    worker = farcall.Worker("w", setup=setup, restarts=restarts)
+    if restarts is None:
+        waits.clear()
+        await worker.start()
+        waits.append(True)
+        fake_page.threads[-1].die()
+    threads, ends = len(fake_page.threads) + 1, len(ended) + 1
+    task = asyncio.create_task(worker.start())
+    await until(lambda: len(fake_page.threads) == threads and fake_page.threads[-1].sessions)
+    await turns()
+    waits.clear()
+    fake_page.threads[-1].die()
+    async with asyncio.timeout(10):
+        if restarts is None:
+            assert await task is worker
+        else:
+            with pytest.raises(farcall.WorkerDiedError):
+                await task
+    assert len(ended) == ends + (restarts is None)
+    assert len(fake_page.alive()) == (restarts is None)
+
+
 async def asked(callback: Any) -> Any:
     return await callback()
 
