@@ -82,6 +82,9 @@ class Channel:
         self.owes_ack = False
         self._acknowledgement: "platform.Timer | None" = None
         self._out: "list[Frame]" = []
+        # What was received when the first of those was sent. A reply that came since is not
+        # acknowledged with them: they may use its result by the call's number.
+        self._seen = 0
         self._scheduled = False
         self._place: "str | None" = None  # of the only frame of this turn, a call
         self._endpoint = endpoint
@@ -90,6 +93,8 @@ class Channel:
 
     def send(self, frame: "Frame") -> None:
         """Send a frame with the others of this turn; the caller must not change it any more."""
+        if not self._out:
+            self._seen = self.received
         self._out.append(frame)
         if not self._scheduled:
             self._scheduled = True
@@ -99,6 +104,8 @@ class Channel:
         """Send a call; `place` is its target and path as JSON if its arguments are plain."""
         out = self._out
         self._place = None if out or self._short is None else place
+        if not out:
+            self._seen = self.received
         out.append(frame)
         if not self._scheduled:
             self._scheduled = True
@@ -117,6 +124,8 @@ class Channel:
         if not (frames or alone) or self.error is not None or self.encoding:
             return
         self._out = []
+        if not frames:
+            self._seen = self.received
         place, self._place = self._place, None
         if self.emptied:
             frames = frames + self._back()
@@ -132,7 +141,7 @@ class Channel:
     def _sent(self, frames: "list[Frame]", buffers: "list[Buffer]") -> "Exception | None":
         """Send frames as one message; gives what prevents it."""
         try:
-            header = dumps([self.received] + frames)
+            header = dumps([self._seen] + frames)
         except BaseException as exc:
             return errors.LimitError(f"does not fit in memory: {exc!r}")
         size = len(header)
@@ -156,7 +165,7 @@ class Channel:
         if failure:
             return TypeError(f"cannot be sent: {failure}")
         self.sent += 1
-        self.owes_ack = False
+        self._acknowledged()
         self.bytes_sent += size
         return None
 
@@ -175,12 +184,16 @@ class Channel:
 
     def _post_call(self, frame: "Frame", place: "str") -> None:
         self.sent += 1
-        self.owes_ack = False
-        size = self._short(self.received, frame[1], place, *frame[4])  # type: ignore[misc]
+        self._acknowledged()
+        size = self._short(self._seen, frame[1], place, *frame[4])  # type: ignore[misc]
         if type(size) is str:
             self._unsent(f"cannot be sent: {size}")
         else:
             self.bytes_sent += size
+
+    def _acknowledged(self) -> None:
+        if self._seen == self.received:
+            self.owes_ack = False
 
     def _unsent(self, failure: "object") -> None:
         self.close(errors.ProtocolError(f"a message {failure}"), tell=False)
@@ -208,6 +221,8 @@ class Channel:
         out, self._out = self._out, []
         if farewell is None:
             return
+        if not out:
+            self._seen = self.received
         if self.encoding or self._sent(out + [farewell], list(self.buffers)) is not None:
             self._sent([farewell], [])
 

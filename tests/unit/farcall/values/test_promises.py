@@ -270,3 +270,35 @@ def test_a_call_at_any_depth_is_its_result(path: list[str], call: str) -> None:
         farcall.session(engine).close()
 
     asyncio.run(cross())
+
+
+class Parcel:
+    """Its `encode` waits for a gate."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+
+
+async def packed(parcel: Parcel) -> str:
+    await parcel.gate.wait()
+    return "parcel"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("turns", range(1, 6))
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_call_whose_result_comes_before_what_builds_on_it_has_left_is_known_there(
+    engine: Any, turns: int, waits: bool
+) -> None:
+    """What leaves together is behind an encode that waits, or in the turn in which it comes."""
+    farcall.register(Parcel, encode=packed, decode=str, name="test.promises.Parcel")
+    first, parcel = engine.far.two(), Parcel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    before = engine.far.echo(parcel if waits else "parcel")
+    built = engine.far.echo(first, [first])
+    if waits:
+        assert await first == 2
+    parcel.gate.set()
+    assert await before == "parcel"
+    assert await built == (2, [2])
