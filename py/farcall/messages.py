@@ -4,9 +4,9 @@ A message is a JavaScript array `[header, buffer, ...]`, or the header alone whe
 buffers: a string costs structured clone half of what an array with a string does (25 instead of
 50 us for a round trip). The header is JSON text, the buffers are Uint8Arrays whose memory is
 transferred. A long header is empty in its place, and UTF-8 in the first buffer (see endpoints).
-The header is `[received, frame, ...]`: `received` counts the peer's messages that
-have arrived here (results that can no longer be asked for are forgotten by it), the frames are in
-the order of the calls. Ids are positive and never reused.
+The header is `[received, frame, ...]`: `received` counts the peer's messages that had arrived
+here when the first frame was sent (results that can no longer be asked for are forgotten by it),
+the frames are in the order of the calls. Ids are positive and never reused.
 
     ["hello", version, description, most]      first frame each way; most: what a message may hold
     ["call", id, target, path, args, kwargs]   id 0: one-way, no reply

@@ -56,6 +56,7 @@ class Engine:
         self._callbacks = [platform.callback(self._on_control)]
         self._stop: "JavaScript" = platform.javascript.listenControl(worker, self._callbacks[0])
         self.ended = False  # PyScript says that its script is over
+        self.error: "Exception | None" = None  # what it died of
         self.signal: "JavaScript" = None  # the byte that interrupts its Python, where isolated
         self._unwatch: "JavaScript" = None
         self._asked: "dict[str, platform.Waiter]" = {}
@@ -129,7 +130,11 @@ class Engine:
         """Ask the worker for a port to what it serves, or to its "member"; gives its waiter."""
         self._last += 1
         asked = f"{self.lock} {self._last}"
-        waiter = self._asked[asked] = platform.Waiter()
+        waiter = platform.Waiter()
+        if self.error is not None:
+            waiter.settle(None, errors.again(self.error))
+            return waiter
+        self._asked[asked] = waiter
         platform.javascript.broadcast(kind, asked)
         return waiter
 
@@ -144,7 +149,7 @@ class Engine:
     def died(self, text: "str") -> None:
         """End every session: the worker is no more."""
         self.worker.farcallEnd = text  # its script tag stays, and may be connected to again
-        error = errors.WorkerDiedError(f"worker {self.name!r}: {text}")
+        error = self.error = errors.WorkerDiedError(f"worker {self.name!r}: {text}")
         self.settle(None, error)
         for waiter in self._asked.values():
             waiter.settle_soon(None, error)  # a task may be what ends it

@@ -125,3 +125,28 @@ async def test_a_task_that_waits_for_a_session_and_is_cancelled_ends_nobody_else
     farcall.Session(far, {})
     assert await tasks[1] is session.root
     assert tasks[0].cancelled()
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_has_died_is_asked_for_no_port(fake_page: FakePage) -> None:
+    thread = fake_page.add("engine")
+    engine = await farcall.connect("engine")
+    thread.die()
+    async with asyncio.timeout(5):
+        with pytest.raises(farcall.WorkerDiedError, match="'engine': the worker is gone"):
+            await farcall.port(engine)
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_dies_in_the_turn_in_which_it_serves_ends_the_connect(
+    fake_page: FakePage,
+) -> None:
+    fake_page.serves = False
+    thread = fake_page.add("engine")
+    task = asyncio.create_task(farcall.connect("engine"))
+    await until(lambda: thread._hear)
+    thread.serve()
+    asyncio.get_running_loop().call_soon(thread.die)
+    async with asyncio.timeout(5):
+        with pytest.raises(farcall.WorkerDiedError, match="'engine': the worker is gone"):
+            await task
