@@ -31,7 +31,8 @@ def set_floatx(dtype: Any) -> None:
         ConfigError: the type is not supported.
     """
     global _floatx
-    if dtype_name(dtype or "") not in ("float32", "float64"):  # NumPy takes None for float64
+    # NumPy takes None for float64.
+    if dtype is None or dtype_name(dtype) not in ("float32", "float64"):
         raise ConfigError(f"floatx: expected 'float32' or 'float64', received {dtype!r}")
     _floatx = np.dtype(dtype)
 

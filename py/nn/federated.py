@@ -21,6 +21,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.errors import ConfigError
+from nn.keras_arguments import checked
+
 __all__ = [
     "add_gaussian_noise",
     "clip_update",
@@ -37,6 +40,7 @@ Array = NDArray[np.floating]
 Parameters = Sequence[Array]
 
 
+@checked
 def fedavg(results: Sequence[tuple[Parameters, float]]) -> list[Array]:
     """Return the mean of the clients' parameters, weighted by their numbers of examples.
 
@@ -44,27 +48,29 @@ def fedavg(results: Sequence[tuple[Parameters, float]]) -> list[Array]:
         results: (parameters, number of examples) of each client.
 
     Raises:
-        ValueError: there are no clients, shapes differ, a number is negative, or all are zero.
+        ConfigError: there are no clients, shapes differ, a number is negative, or all are zero.
     """
     clients = [parameters for parameters, _ in results]
     counts = np.array([count for _, count in results], np.float64)
     _check_clients(clients)
     if not (np.isfinite(counts).all() and (counts >= 0).all() and counts.sum() > 0):
-        raise ValueError(f"expected numbers of examples above zero, received {counts.tolist()}")
+        raise ConfigError(f"expected numbers of examples above zero, received {counts.tolist()}")
     weights = counts / counts.sum()
     return _combine(clients, lambda stack: np.tensordot(weights, stack, axes=1))
 
 
+@checked
 def median(clients: Sequence[Parameters]) -> list[Array]:
     """Return the element-wise median of the clients' parameters (fewer than half may be hostile).
 
     Raises:
-        ValueError: there are no clients, or shapes differ.
+        ConfigError: there are no clients, or shapes differ.
     """
     _check_clients(clients)
     return _combine(clients, lambda stack: np.median(stack, axis=0))
 
 
+@checked
 def trimmed_mean(clients: Sequence[Parameters], proportion: float) -> list[Array]:
     """Return the element-wise mean without the lowest and highest ``proportion`` of clients.
 
@@ -73,21 +79,23 @@ def trimmed_mean(clients: Sequence[Parameters], proportion: float) -> list[Array
         proportion: fraction removed at each end, in [0, 0.5); rounded down to whole clients.
 
     Raises:
-        ValueError: there are no clients, shapes differ, or the proportion is out of range.
+        ConfigError: there are no clients, shapes differ, or the proportion is out of range.
     """
     _check_clients(clients)
     if not 0 <= proportion < 0.5:
-        raise ValueError(f"expected a proportion in [0, 0.5), received {proportion}")
+        raise ConfigError(f"expected a proportion in [0, 0.5), received {proportion}")
     cut = int(proportion * len(clients))
     kept = slice(cut, len(clients) - cut)
     return _combine(clients, lambda stack: np.sort(stack, axis=0)[kept].mean(axis=0))
 
 
+@checked
 def update_norm(parameters: Parameters) -> float:
     """Return the L2 norm of all arrays as one vector."""
     return math.sqrt(math.fsum(float(np.square(a, dtype=np.float64).sum()) for a in parameters))
 
 
+@checked
 def clip_update(trained: Parameters, received: Parameters, norm: float) -> list[Array]:
     """Return the trained parameters, moved to at most ``norm`` from the ``received`` ones.
 
@@ -100,16 +108,16 @@ def clip_update(trained: Parameters, received: Parameters, norm: float) -> list[
         norm: bound on the L2 norm of the difference, above zero.
 
     Raises:
-        ValueError: shapes differ, the bound is not above zero, or the difference is not finite.
+        ConfigError: shapes differ, the bound is not above zero, or the difference is not finite.
     """
     _check_clients([trained, received])
     if not norm > 0:
-        raise ValueError(f"expected a norm above zero, received {norm}")
+        raise ConfigError(f"expected a norm above zero, received {norm}")
     pairs = zip(trained, received, strict=True)
     update = [np.subtract(new, old, dtype=np.float64) for new, old in pairs]
     length = update_norm(update)
     if not math.isfinite(length):
-        raise ValueError("expected finite parameters, received NaN or infinity among them")
+        raise ConfigError("expected finite parameters, received NaN or infinity among them")
     scale = min(1.0, norm / length) if length else 1.0
     if scale == 1.0:
         return [np.array(new, old.dtype) for new, old in zip(trained, received, strict=True)]
@@ -123,6 +131,7 @@ def _moved(old: Array, step: NDArray[np.float64]) -> Array:
     return np.where(further, np.nextafter(new, old), new)
 
 
+@checked
 def gaussian_deviation(sensitivity: float, *, epsilon: float, delta: float) -> float:
     """Return the standard deviation of noise that makes one release (epsilon, delta)-private.
 
@@ -135,16 +144,17 @@ def gaussian_deviation(sensitivity: float, *, epsilon: float, delta: float) -> f
         delta: probability of exceeding it, in (0, 1).
 
     Raises:
-        ValueError: a value is out of range.
+        ConfigError: a value is out of range.
     """
     if not (sensitivity >= 0 and epsilon > 0 and 0 < delta < 1):
-        raise ValueError(
+        raise ConfigError(
             "expected sensitivity >= 0, epsilon > 0 and 0 < delta < 1, "
             f"received {sensitivity}, {epsilon}, {delta}"
         )
     return sensitivity * math.sqrt(2 * math.log(1.25 / delta)) / epsilon
 
 
+@checked
 def add_gaussian_noise(
     parameters: Parameters, deviation: float, rng: np.random.Generator
 ) -> list[Array]:
@@ -156,18 +166,20 @@ def add_gaussian_noise(
         rng: source of the noise; for privacy, seed it from the operating system.
 
     Raises:
-        ValueError: the deviation is negative.
+        ConfigError: the deviation is negative.
     """
     if not deviation >= 0:
-        raise ValueError(f"expected a deviation of at least zero, received {deviation}")
+        raise ConfigError(f"expected a deviation of at least zero, received {deviation}")
     return [(a + rng.normal(0, deviation, a.shape)).astype(a.dtype) for a in parameters]
 
 
+@checked
 def to_buffer(parameters: Parameters) -> bytes:
     """Return the arrays concatenated as little-endian float32 bytes in C order."""
     return b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in parameters)
 
 
+@checked
 def from_buffer(buffer: bytes, shapes: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
     """Return the arrays that `to_buffer` converted to bytes.
 
@@ -176,11 +188,11 @@ def from_buffer(buffer: bytes, shapes: Sequence[Sequence[int]]) -> list[NDArray[
         shapes: the arrays' shapes, in order.
 
     Raises:
-        ValueError: the length of the buffer does not match the shapes.
+        ConfigError: the length of the buffer does not match the shapes.
     """
     sizes = [math.prod(shape) for shape in shapes]
     if len(buffer) != 4 * sum(sizes):
-        raise ValueError(
+        raise ConfigError(
             f"parameter buffer: expected {4 * sum(sizes)} bytes for {sum(sizes)} float32, "
             f"received {len(buffer)}"
         )
@@ -201,9 +213,9 @@ def _combine(
 
 def _check_clients(clients: Sequence[Parameters]) -> None:
     if not clients:
-        raise ValueError("expected the parameters of at least one client, received none")
+        raise ConfigError("expected the parameters of at least one client, received none")
     expected = [np.shape(array) for array in clients[0]]
     for number, parameters in enumerate(clients):
         received = [np.shape(array) for array in parameters]
         if received != expected:
-            raise ValueError(f"client {number}: expected shapes {expected}, received {received}")
+            raise ConfigError(f"client {number}: expected shapes {expected}, received {received}")

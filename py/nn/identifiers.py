@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from nn.errors import ConfigError
 from nn.types import Config
 
 T = TypeVar("T")
@@ -42,6 +43,8 @@ def resolve(
 
 def describe(value: Any) -> Config:
     """Return the class and settings of an object as Keras writes them."""
+    if not hasattr(value, "get_config"):
+        raise ConfigError(f"serialize: expected an object with get_config, received {value!r:.80}")
     return {"class_name": type(value).__name__, "config": value.get_config()}
 
 

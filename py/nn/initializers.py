@@ -11,7 +11,7 @@ import numpy as np
 from nn import config
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
-from nn.keras_arguments import Checked
+from nn.keras_arguments import Checked, checked
 from nn.types import Array, Config, prod
 
 __all__ = [
@@ -320,6 +320,7 @@ def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return values
 
 
+@checked
 def fans(shape: tuple[int, ...]) -> tuple[float, float]:
     """Return (fan_in, fan_out) of a kernel whose last two axes are (inputs, outputs)."""
     if len(shape) < 2:

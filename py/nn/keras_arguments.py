@@ -1,15 +1,19 @@
-"""Arguments of Keras' constructors: their kinds, and those that the engine lacks."""
+"""Arguments of constructors and functions: their kinds, and those of Keras that are missing."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import wraps
+from inspect import unwrap
 from numbers import Real
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from nn.errors import ConfigError, NNError
 
+P = ParamSpec("P")
+T = TypeVar("T")
 LeftOut = Mapping[str, tuple[Any, str]]
 """Argument -> (Keras' default, reason why it is missing)."""
 
@@ -49,7 +53,15 @@ def left_out(cls: type) -> dict[str, tuple[Any, str]]:
 
 
 _MOST = 1 << 63  # above, NumPy has no such integer
-_KINDS: dict[Any, Any] = {"bool": int, "float": Real, "int": Real, "str": str}
+_KINDS: dict[Any, Any] = {
+    "bool": int,
+    "float": Real,
+    "int": Real,
+    "str": str,
+    "Mapping[str, Any]": Mapping,
+}
+# What tells an object of a class that is defined above this module.
+_MARKS = {"Layer": "ensure_built", "Model": "layers", "Network": "layers"}
 
 
 def expect_kinds(
@@ -63,23 +75,33 @@ def expect_kinds(
     Raises:
         ConfigError: a setting is no bool, number or text where the constructor takes only that.
     """
-    kinds, refused = _kinds(cls), left_out(cls)
+    refused = left_out(cls)  # for a better reason
+    _expect(cls, _kinds(cls), {k: v for k, v in settings.items() if k not in refused}, loose)
+
+
+def _expect(
+    where: Any, kinds: Mapping[str, str], settings: Mapping[str, Any], loose: Collection[str]
+) -> None:
     for name, value in settings.items():
-        if name in refused:  # for a better reason
-            continue
         kind = kinds.get(name, "").removesuffix(" | None")
         if kind in loose or (value is None and kind != kinds.get(name, "")):
             continue
         if not _fits(value, kind):
             raise ConfigError(
-                f"{cls.__name__}: expected {name} to be a {kind}, received {value!r:.80}"
+                f"{where.__name__}: expected {name} to be a {kind}, received {value!r:.80}"
             )
 
 
 def _fits(value: Any, kind: str) -> bool:
     """Return whether a value is of a kind: one of _KINDS, a sequence of ints, "int |" before it for
     one of them, " | None" inside for items that may be None; any other kind fits all."""
+    if kind in _MARKS:
+        return hasattr(value, _MARKS[kind]) and not isinstance(value, type)
     single, several, inner = kind.partition("Sequence[int")
+    if single.endswith("["):  # of sequences
+        return True
+    if kind.startswith("Callable["):
+        return callable(value)
     if several and isinstance(value, Sequence | np.ndarray):
         return all(_fits(n, "int") or (n is None and inner != "]") for n in value)
     kind = single[:3] if several else kind
@@ -110,24 +132,95 @@ def _kinds(cls: type) -> dict[str, str]:
 WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
+class _Explained:
+    """Context manager: every error that arguments cause is a ConfigError, which states them."""
+
+    def __init__(
+        self, name: str, args: Sequence[Any], options: Mapping[str, Any], wanted: str = ""
+    ) -> None:
+        self.name = name
+        self.wanted = f"expected {wanted}, " * bool(wanted)
+        self.args = args
+        self.options = options
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if not isinstance(error, WRONG) or isinstance(error, NNError | UnexpectedArgument):
+            return
+        if trace.tb_next is None:  # wrong names of arguments
+            return
+        given = [*map(_short, self.args), *(f"{k}={_short(v)}" for k, v in self.options.items())]
+        received = f"received {', '.join(given):.200}: {error}"
+        raise ConfigError(f"{self.name}: {self.wanted}{received}") from error
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):  # of a file, perhaps
+        return f"{len(value)} bytes"
+    return repr(value)
+
+
 class Checked(type):
     """Lets every error that settings cause in a constructor of the engine's be a ConfigError."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
-        try:
-            if ours(cls):
-                code = getattr(cls.__init__, "__code__", None)  # type: ignore[misc]
-                names = code.co_varnames[1:] if code else ()
-                expect_kinds(cls, {**dict(zip(names, args, strict=False)), **options})
+        if not ours(cls):
             return super().__call__(*args, **options)
-        except (NNError, UnexpectedArgument):
-            raise
-        except WRONG as error:
-            trace = error.__traceback__
-            if not ours(cls) or trace is None or trace.tb_next is None:  # wrong names of arguments
-                raise
-            given = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in options.items())])
-            raise ConfigError(f"{cls.__name__}: received {given:.200}: {error}") from error
+        with _Explained(cls.__name__, args, options):
+            expect_kinds(cls, _named(cls.__init__, args, options, 1))  # type: ignore[misc]
+            return super().__call__(*args, **options)
+
+
+def expects(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorator: a number, model or layer among a function's arguments must be one.
+
+    The annotations say which. Other errors stay what they are: the function may call code of the
+    caller's own.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> T:
+        _expect_arguments(function, args, options)
+        return function(*args, **options)
+
+    return call
+
+
+def checked(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorator: does what `expects` does, and every other error that the arguments cause in the
+    function is a ConfigError."""
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> T:
+        _expect_arguments(function, args, options)
+        with _Explained(function.__name__, args, options, _wanted(function)):
+            return function(*args, **options)
+
+    return call
+
+
+def _wanted(function: Any) -> str:
+    kinds = {k: v for k, v in function.__annotations__.items() if k != "return" and v != "Any"}
+    return ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
+
+
+def _expect_arguments(function: Any, args: Sequence[Any], options: Mapping[str, Any]) -> None:
+    given = _named(function, args, options)
+    for name, value in given.items():
+        if getattr(value, "size", 0) == 1 and hasattr(value, "item"):  # arrays of one number
+            given[name] = value.item()
+    _expect(function, function.__annotations__, given, ("bool", "str"))
+
+
+def _named(
+    function: Any, args: Sequence[Any], options: Mapping[str, Any], first: int = 0
+) -> dict[str, Any]:
+    """Return the arguments of a call by name; a function of C has no names for those by place."""
+    code = getattr(unwrap(function), "__code__", None)
+    names = code.co_varnames[first : code.co_argcount] if code else ()
+    return {**dict(zip(names, args, strict=False)), **options}
 
 
 def ours(cls: type) -> bool:

@@ -19,6 +19,9 @@ from fnmatch import fnmatchcase
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.errors import ConfigError
+from nn.keras_arguments import checked
+
 __all__ = ["Quantized", "choose_dtypes", "quantize", "quantize_arrays"]
 
 Array = NDArray[np.generic]
@@ -62,6 +65,7 @@ class Quantized:
         return values.reshape(self.data.shape)
 
 
+@checked
 def quantize(array: Array, dtype: str) -> Quantized:
     """Quantize a float tensor to ``dtype``.
 
@@ -70,9 +74,9 @@ def quantize(array: Array, dtype: str) -> Quantized:
         dtype: "uint8", "uint16" or "float16".
 
     Raises:
-        ValueError: an unknown dtype, not floats, or values not finite or too large for float16.
+        ConfigError: an unknown dtype, not floats, or values not finite or too large for float16.
     """
-    array = _floats(array, dtype)
+    array = _floats(np.asarray(array), dtype)
     if dtype == "float16":
         return Quantized(_halve(array))
     if not array.size:
@@ -88,18 +92,18 @@ def quantize(array: Array, dtype: str) -> Quantized:
 def _floats(array: Array, dtype: str) -> NDArray[np.float32]:
     _check_dtype(dtype)
     if array.dtype.kind != "f":
-        raise ValueError(f"expected floats to quantize, received {array.dtype}")
+        raise ConfigError(f"expected floats to quantize, received {array.dtype}")
     with np.errstate(over="ignore"):
         values = array.astype(np.float32, copy=False)
     if not np.isfinite(values).all():
-        raise ValueError("expected finite float32 values to quantize, received NaN or infinity")
+        raise ConfigError("expected finite float32 values to quantize, received NaN or infinity")
     return values
 
 
 def _halve(array: Array) -> NDArray[np.float16]:
     largest = float(np.finfo(np.float16).max)
     if array.size and float(np.abs(array).max()) > largest:
-        raise ValueError(f"expected values up to {largest} for float16, received larger ones")
+        raise ConfigError(f"expected values up to {largest} for float16, received larger ones")
     return array.astype(np.float16)
 
 
@@ -115,6 +119,7 @@ def _range(low: float, high: float, steps: int) -> tuple[float, float, float]:
     return scale, low, steps * scale + low
 
 
+@checked
 def choose_dtypes(names: Sequence[str], globs: Mapping[str, Globs]) -> dict[str, str]:
     """Return the stored dtype of each name that a glob matches.
 
@@ -123,7 +128,7 @@ def choose_dtypes(names: Sequence[str], globs: Mapping[str, Globs]) -> dict[str,
         globs: dtype -> pattern, patterns, or True for "all that no pattern matches".
 
     Raises:
-        ValueError: an unknown dtype, two dtypes for one name, or two dtypes with True.
+        ConfigError: an unknown dtype, two dtypes for one name, or two dtypes with True.
     """
     chosen: dict[str, str] = {}
     rest: list[str] = []
@@ -133,9 +138,9 @@ def choose_dtypes(names: Sequence[str], globs: Mapping[str, Globs]) -> dict[str,
             rest.append(dtype)
         for name in _matching(names, patterns):
             if chosen.setdefault(name, dtype) != dtype:
-                raise ValueError(f"{name!r} matches the globs of {chosen[name]} and of {dtype}")
+                raise ConfigError(f"{name!r} matches the globs of {chosen[name]} and of {dtype}")
     if len(rest) > 1:
-        raise ValueError(f"expected one dtype for all other tensors, received {', '.join(rest)}")
+        raise ConfigError(f"expected one dtype for all other tensors, received {', '.join(rest)}")
     if rest:
         return {name: chosen.get(name, rest[0]) for name in names}
     return chosen
@@ -143,7 +148,7 @@ def choose_dtypes(names: Sequence[str], globs: Mapping[str, Globs]) -> dict[str,
 
 def _check_dtype(dtype: str) -> None:
     if dtype not in DTYPES:
-        raise ValueError(f"dtype: expected one of {', '.join(DTYPES)}, received {dtype!r}")
+        raise ConfigError(f"dtype: expected one of {', '.join(DTYPES)}, received {dtype!r}")
 
 
 def _matching(names: Sequence[str], patterns: Globs) -> list[str]:
@@ -153,6 +158,7 @@ def _matching(names: Sequence[str], patterns: Globs) -> list[str]:
     return [name for name in names if any(fnmatchcase(name, glob) for glob in wanted)]
 
 
+@checked
 def quantize_arrays(
     arrays: Mapping[str, Array], globs: Mapping[str, Globs] | None
 ) -> dict[str, Quantized]:
@@ -163,7 +169,7 @@ def quantize_arrays(
         globs: as for `choose_dtypes`; None quantizes nothing.
 
     Raises:
-        ValueError: as `quantize` and `choose_dtypes` do.
+        ConfigError: as `quantize` and `choose_dtypes` do.
     """
     floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
     dtypes = choose_dtypes(floats, globs or {})

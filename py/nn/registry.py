@@ -71,6 +71,10 @@ def deserialize(
     """
     if not isinstance(settings, Mapping) or not {"class_name", "config"} <= settings.keys():
         raise ConfigError(f"layer: expected its class_name and config, received {settings!r:.80}")
+    if not isinstance(custom_objects, Mapping | None):
+        raise ConfigError(
+            f"custom_objects: expected classes by name, received {custom_objects!r:.80}"
+        )
     name = settings["class_name"]
     for classes in (custom_objects or {}, layers, models):
         if classes.get(name):

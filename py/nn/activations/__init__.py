@@ -332,7 +332,7 @@ def get(identifier: Any) -> Activation:
 
 def serialize(activation: Activation) -> str:
     """Return the activation's name."""
-    return activation.name
+    return get(activation).name
 
 
 def __getattr__(name: str) -> Any:

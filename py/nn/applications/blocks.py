@@ -5,6 +5,7 @@ Source: Sandler et al. 2018, https://arxiv.org/abs/1801.04381; layers and names 
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 from nn.errors import ConfigError, ShapeError
@@ -32,9 +33,13 @@ def image_input(shape: Any, network: str) -> SymbolicTensor:
     Raises:
         ShapeError: not (height, width, 3) of at least 32 each, or None for any.
     """
-    sizes = tuple(shape)
+    sizes = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
     sides = [side for side in sizes[:2] if side is not None]
-    if len(sizes) != 3 or sizes[2] != 3 or any(side < LEAST for side in sides):
+    if (
+        len(sizes) != 3
+        or sizes[2] != 3
+        or any(not isinstance(side, Real) or side < LEAST for side in sides)
+    ):
         raise ShapeError(
             f"{network}: expected input_shape (height, width, 3) of at least {LEAST}, "
             f"received {sizes}"
@@ -92,7 +97,7 @@ def finished(
     Raises:
         ConfigError: an unknown pooling.
     """
-    if pooling is not None and pooling not in POOLINGS:
+    if pooling is not None and pooling not in list(POOLINGS):
         raise ConfigError(f"pooling: expected one of {[*POOLINGS]} or None, received {pooling!r}")
     x = features
     if include_top:

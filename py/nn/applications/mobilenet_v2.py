@@ -6,10 +6,13 @@ weights are those of `keras.applications.MobileNetV2`, whose files open here.
 
 from __future__ import annotations
 
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 from nn.applications import blocks
 from nn.applications.weights import filled
+from nn.errors import ConfigError
 from nn.layers import Add, BatchNormalization, DepthwiseConv2D
 from nn.models.model import Model
 
@@ -76,6 +79,8 @@ def divisible(number: float, by: int = 8) -> int:
 
 
 def _features(x: Any, alpha: float) -> Any:
+    if not isinstance(alpha, Real) or not isfinite(alpha):
+        raise ConfigError(f"MobileNetV2: expected alpha to be a number, received {alpha!r:.80}")
     first = divisible(32 * alpha)
     x = blocks.convolution(x, first, 3, "Conv1 bn_Conv1", strides=2, padding="same", **_NORM)
     x = blocks.relu6(x, "Conv1_relu")

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from nn.data.numeric import contents, numeric
 from nn.errors import EmptyError, MagicError, TooLargeError, TruncatedError
+from nn.keras_arguments import checked
 from nn.types import Array, prod
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -20,7 +22,8 @@ LIMIT = (1 << 31) - 2
 """Maximum size of a file in bytes, declared or decompressed (WebAssembly addresses 4 GiB)."""
 
 
-def parse_idx(data: Any, *, rank: int | None = None, limit: int = LIMIT) -> Array:
+@checked
+def parse_idx(data: Any, *, rank: int | None = None, limit: float = LIMIT) -> Array:
     """Read an IDX file, gzipped or not: (n, 28, 28) uint8 for MNIST's images, (n,) uint8 for
     labels.
 
@@ -35,11 +38,11 @@ def parse_idx(data: Any, *, rank: int | None = None, limit: int = LIMIT) -> Arra
         TruncatedError: the size differs from what the header declares, or gzip data are damaged.
         TooLargeError: the header declares more than `limit` bytes.
     """
-    raw = bytes(data)
+    raw = contents(data, "IDX")
     if not raw:
         raise EmptyError("IDX: expected a header, received 0 bytes")
     if raw[:2] == _GZIP:
-        raw = gunzip(raw, limit)
+        raw = gunzip(raw, int(limit))
     dtype, shape, start = _header(raw, rank)
     size = prod(shape) * dtype.itemsize
     if size > limit:
@@ -53,12 +56,15 @@ def parse_idx(data: Any, *, rank: int | None = None, limit: int = LIMIT) -> Arra
     return np.frombuffer(raw, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def write_idx(array: Array) -> bytes:
+@checked
+def write_idx(array: Any) -> bytes:
     """Return `array` as an IDX file.
 
     Raises:
         MagicError: IDX cannot store the array's dtype.
+        DataError: it is not of numbers.
     """
+    array = numeric(array, "IDX")
     for code, name in _TYPES.items():
         dtype = np.dtype(name)
         if (dtype.kind, dtype.itemsize) == (array.dtype.kind, array.dtype.itemsize):

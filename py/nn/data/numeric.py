@@ -1,7 +1,9 @@
-"""Numbers that a caller gives: arrays from data of any kind, and counts."""
+"""What a caller gives: numbers as arrays from data of any kind, counts, and the bytes of files."""
 
 from __future__ import annotations
 
+import operator
+import os
 from typing import Any
 
 import numpy as np
@@ -53,14 +55,33 @@ def whole(value: Any, what: str, least: int = 1) -> int:
     Raises:
         ConfigError: it is not a whole number, or below `least`.
     """
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least:
-        return int(value)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        pass
+    else:
+        if number >= least and not isinstance(value, bool):
+            return number
     raise ConfigError(f"{what}: expected a whole number of at least {least}, received {value!r}")
 
 
 def optional(value: Any, what: str) -> int | None:
     """Return a count, or None for None."""
     return None if value is None else whole(value, what)
+
+
+def contents(data: Any, what: str) -> bytes:
+    """Return the bytes of a file: of any buffer, or of a list of numbers from 0 to 255.
+
+    Raises:
+        DataError: `data` is something else, such as the path of a file.
+    """
+    if not isinstance(data, int | str | os.PathLike):  # of which `bytes` makes zeros and names
+        try:
+            return bytes(data)
+        except (TypeError, ValueError):
+            pass
+    raise DataError(f"{what}: expected the bytes of a file (not its path), received {data!r:.80}")
 
 
 def _kind(value: Any) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nn.errors import ConfigError
+from nn.data.numeric import numeric
+from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import checked
 from nn.types import Array
 
 
@@ -52,16 +54,27 @@ def _taps(
     return [(low, 1 - share), (np.minimum(low + 1, size - 1), share)]
 
 
+@checked
 def resize(
-    images: Array,
+    images: Any,
     height: int,
     width: int,
     interpolation: str = "bilinear",
     *,
     half_pixel_centers: bool = False,
 ) -> Array:
-    """Resize (h, w, c) or (n, h, w, c) to float32, by default as TensorFlow.js' resizeBilinear."""
-    x = np.asarray(images)
+    """Resize (h, w, c) or (n, h, w, c) to float32, by default as TensorFlow.js' resizeBilinear.
+
+    Raises:
+        ShapeError: the images have fewer than 3 axes.
+        DataError: they are not of numbers.
+        ConfigError: the interpolation is unknown, or a side no number above zero.
+    """
+    x = numeric(images, "resize")
+    if x.ndim < 3:
+        raise ShapeError(f"resize: expected images (h, w, c) or (n, h, w, c), received {x.shape}")
+    if not min(height, width) >= 1:
+        raise ConfigError(f"resize: expected sides of at least 1, received {height} and {width}")
     for axis, target in ((-3, height), (-2, width)):
         taps = _taps(x.shape[axis], target, interpolation, half_pixel_centers)
         ones = (1,) * (-1 - axis)

@@ -6,9 +6,11 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nn.data.numeric import contents
 from nn.io import archive, package
 from nn.io.errors import FormatError, UnknownFormatError
 from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.keras_arguments import checked, expects
 from nn.lazy import load as part
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 BOM = b"\xef\xbb\xbf"
 
 
+@expects
 def save(model: Model, format: str = "npz", **options: Any) -> bytes:
     """Return the model as the bytes of one file.
 
@@ -57,13 +60,14 @@ def save(model: Model, format: str = "npz", **options: Any) -> bytes:
         UnknownFormatError: there is no such format.
         MissingPartError: the part of the engine with this format is not loaded.
     """
-    if format not in FORMATS:
+    if not isinstance(format, str) or format not in FORMATS:
         known = ", ".join(FORMATS)
         raise UnknownFormatError(f"format: expected one of {known}, received {format!r}")
     data: bytes = _module(format).save(model, **options)
     return data
 
 
+@expects
 def load(
     data: bytes | Mapping[str, bytes],
     format: str | None = None,
@@ -86,6 +90,7 @@ def load(
 
     Raises:
         FormatError: see `nn.io.errors` for its subclasses.
+        DataError: `data` is the path of a file, or no file at all.
         MissingPartError: the part of the engine with this format is not loaded, or the file is of
             a compiled model, and the training part is not loaded.
     """
@@ -94,11 +99,13 @@ def load(
         format = "tfjs"
         labels = package.labels(data, data.__getitem__, limits)
     else:
-        data, labels = package.unpack(bytes(data), limits)
-        format = format or _detected(data, limits)
+        data, labels = package.unpack(contents(data, "load"), limits)
+        if isinstance(format, str | None):
+            format = format or _detected(data, limits)
+    module = _module(format)
     if format in TRAINED:
         options["compile"] = compile
-    model: Model = _module(format).load(data, **options)
+    model: Model = module.load(data, **options)
     if labels:
         model.labels = labels
     return model
@@ -125,12 +132,13 @@ def format_of(path: Any, *, weights_only: bool = False) -> str:
 
 
 def _module(format: str) -> Any:
-    if format not in READ:
+    if not isinstance(format, str) or format not in READ:
         raise UnknownFormatError(f"format: expected one of {', '.join(READ)}, received {format!r}")
     # Imported lazily, so that a page imports only the formats it uses.
     return part(READ[format])
 
 
+@checked
 def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
     """Return the format of a file, detected from its bytes.
 
@@ -138,7 +146,7 @@ def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
         UnknownFormatError: none of `READ`.
         FormatError: a zip archive with an unreadable directory.
     """
-    return _detected(package.unpack(data, limits)[0], limits)
+    return _detected(package.unpack(contents(data, "sniff"), limits)[0], limits)
 
 
 def _detected(data: bytes, limits: Limits) -> str:

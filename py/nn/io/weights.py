@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nn.data.numeric import contents
 from nn.io.errors import UnknownFormatError, UnsupportedError, reads
 from nn.io.formats import WEIGHT_ENDINGS, sniff
 from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.keras_arguments import expects
 from nn.lazy import load as part
 
 if TYPE_CHECKING:
     from nn.models.model import Model
 
 
+@expects
 def save_weights(model: Model, format: str = "weights.h5") -> bytes:
     """Return the weights of a model as the bytes of a file.
 
@@ -28,7 +31,7 @@ def save_weights(model: Model, format: str = "weights.h5") -> bytes:
     Raises:
         UnknownFormatError: there is no such format.
     """
-    if format not in WEIGHT_ENDINGS.values():
+    if not isinstance(format, str) or format not in WEIGHT_ENDINGS.values():
         known = ", ".join(WEIGHT_ENDINGS.values())
         raise UnknownFormatError(f"format of weights: expected one of {known}, received {format!r}")
     if format == "weights.h5":
@@ -40,6 +43,7 @@ def save_weights(model: Model, format: str = "weights.h5") -> bytes:
     return data
 
 
+@expects
 @reads("weights")
 def load_weights(model: Model, data: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
     """Copy the weights of a file into a model. If one does not fit, nothing changes.
@@ -54,7 +58,7 @@ def load_weights(model: Model, data: bytes, limits: Limits = DEFAULT_LIMITS) -> 
     """
     before = model.get_weights()
     try:
-        _load(model, bytes(data), limits)
+        _load(model, contents(data, "weights"), limits)
     except Exception:
         model.set_weights(before)
         raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nn.errors import ConfigError
+from nn.keras_arguments import expects
 from nn.layers.base import Layer
 from nn.lazy import load
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nn.models.network import Network as Model
 
 
+@expects
 def save_model(
     model: Model, filepath: Any, overwrite: bool = True, include_optimizer: bool = True
 ) -> None:
@@ -41,6 +43,7 @@ def save_model(
     _write(filepath, io.save(model, format, **options), overwrite)
 
 
+@expects
 def load_model(
     filepath: Any,
     custom_objects: Mapping[str, Any] | None = None,
@@ -61,6 +64,7 @@ def load_model(
     return model
 
 
+@expects
 def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
     """Write the weights of a model to a file: .weights.h5, .npz or .safetensors."""
     io = load("nn.io")
@@ -68,6 +72,7 @@ def save_weights(model: Model, filepath: Any, overwrite: bool = True) -> None:
     _write(filepath, io.save_weights(model, format), overwrite)
 
 
+@expects
 def load_weights(model: Model, filepath: Any) -> None:
     """Copy the weights of a file into a model that has the same layers.
 
@@ -103,20 +108,31 @@ def _write(filepath: Any, data: bytes, overwrite: bool) -> None:
     load("nn.io.file").write(path, data)
 
 
+@expects
 def to_json(model: Model, **options: Any) -> str:
     """Return the layers of a model as Keras 3's JSON; `options` are those of `json.dumps`."""
     topology = {"class_name": model.kind, "config": model.get_config()}
     return json.dumps(load("nn.io.keras.write_config").keras3(topology), **options)
 
 
+@expects
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Model:
-    """Return the model that `to_json` (or Keras') described, with new weights."""
-    document = json.loads(json_string)
+    """Return the model that `to_json` (or Keras') described, with new weights.
+
+    Raises:
+        ConfigError: it is no JSON.
+        FormatError: it describes no model.
+    """
+    try:
+        document = json.loads(json_string)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model: expected JSON, received {json_string!r:.80}: {error}") from error
     topology = load("nn.io.keras.read_config").read(document, custom_objects)
     model: Model = load("nn.io.snapshot").build(topology, custom_objects=custom_objects)
     return model
 
 
+@expects
 def clone_model(
     model: Model, input_tensors: Any = None, clone_function: Callable[[Layer], Layer] | None = None
 ) -> Model:
@@ -134,8 +150,6 @@ def clone_model(
         raise ConfigError(
             "clone_model: expected input_tensors=None, received tensors; call the copy on them"
         )
-    if not isinstance(model, Layer) or not hasattr(model, "layers"):
-        raise ConfigError(f"clone_model: expected a model, received {model!r:.80}")
     kind: Any = type(model)
     classes = {type(layer).__name__: type(layer) for layer in model.layers}
     if clone_function is None:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from nn.context import Context, Run
+from nn.data.numeric import numeric
 from nn.errors import NNError
+from nn.keras_arguments import expects
 from nn.layers.base import Layer
 from nn.types import Array
 from nn.variables import Parameters
@@ -20,6 +22,7 @@ class GradientError(NNError, AssertionError):
     """The gradients of a layer's `backward` do not match its `forward`."""
 
 
+@expects
 def check_gradients(
     layer: Layer,
     *inputs: Any,
@@ -48,8 +51,9 @@ def check_gradients(
         GradientError: the error is above `tolerance`; the message says where.
     """
     arrays = [
-        np.array(x, FLOAT) if np.asarray(x).dtype.kind == "f" else np.asarray(x) for x in inputs
+        np.asarray(x) if hasattr(x, "__array__") else numeric(x, "check_gradients") for x in inputs
     ]
+    arrays = [np.array(a, FLOAT) if a.dtype.kind == "f" else a for a in arrays]
     layer.ensure_built(*[(None, *a.shape[1:]) for a in arrays])
     with _float64(layer):
         return _Check(layer, arrays, training, epsilon, tolerance, samples, seed).run()

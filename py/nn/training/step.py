@@ -46,8 +46,13 @@ def set_distribution(value: Any) -> None:
 
     Args:
         value: a `nn.distribution.DataParallel`, or None for models of one worker.
+
+    Raises:
+        ConfigError: it is something else.
     """
     global _distribution
+    if value is not None and not hasattr(value, "group"):
+        raise ConfigError(f"distribution: expected a DataParallel or None, received {value!r:.80}")
     _distribution = value
 
 

@@ -9,9 +9,11 @@ import numpy as np
 
 from nn.data.numeric import numeric, whole
 from nn.errors import ConfigError, DataError, ShapeError
+from nn.keras_arguments import checked
 from nn.types import Array
 
 
+@checked
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
     """Return integer labels (n, ...) as one-hot vectors (n, ..., num_classes) of float32.
 
@@ -37,6 +39,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
     return found
 
 
+@checked
 def pad_sequences(
     sequences: Sequence[Sequence[Any]],
     maxlen: int | None = None,
@@ -83,7 +86,8 @@ def pad_sequences(
     return found
 
 
-def normalize(x: Any, axis: int = -1, order: int = 2) -> Array:
+@checked
+def normalize(x: Any, axis: Any = -1, order: Any = 2) -> Array:
     """Return `x` divided by its norm of this order along an axis; zeros stay zeros."""
     array = numeric(x, "normalize")
     norm = np.atleast_1d(np.linalg.norm(array, order, axis, keepdims=True))

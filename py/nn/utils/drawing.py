@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nn.keras_arguments import checked
 from nn.models.network import Network
 from nn.utils.diagram.layout import Place, layout
 from nn.utils.diagram.svg import svg
 from nn.utils.diagram.wires import wires
 
 
+@checked
 def plot_model(
     model: Network,
     to_file: Any = "model.svg",
@@ -33,6 +35,7 @@ def plot_model(
     return drawing
 
 
+@checked
 def model_to_svg(model: Network, show_shapes: bool = True, rankdir: str = "TB") -> str:
     """Return the drawing of a built model as the text of an SVG file; see `plot_model`."""
     down = rankdir != "LR"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import inspect
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nn.data.dataset import Dataset
 from nn.data.loading.decoding import SUFFIXES, Decoder, checked, decode
+from nn.data.numeric import contents
 from nn.data.resizing import resize
-from nn.errors import DataError, EmptyError, MagicError, TooLargeError
+from nn.errors import ConfigError, DataError, EmptyError, MagicError, TooLargeError
+from nn.keras_arguments import Checked
 from nn.types import Array
 
 LIMIT = 1 << 29
@@ -22,9 +24,9 @@ LIMIT = 1 << 29
 def parse_image_zip(
     data: Any,
     *,
-    size: tuple[int, int] | None = None,
+    size: Sequence[int] | None = None,
     channels: int = 1,
-    limit: int = LIMIT,
+    limit: float = LIMIT,
     decoder: Decoder | None = None,
 ) -> Dataset:
     """Read `label/name.png` entries into a Dataset of (n, h, w, channels) uint8 with class names.
@@ -43,7 +45,7 @@ def parse_image_zip(
         TooLargeError: the entries declare more than `limit` bytes.
         DataError: an image, named in the message, cannot be read.
     """
-    folders = _Folders(data, size, channels, limit)
+    folders = ImageZip(data, size, channels, limit)
     for name, body in folders.files():
         pixels = folders.attempt(name, decoder or decode, body)
         if inspect.isawaitable(pixels):
@@ -55,27 +57,29 @@ def parse_image_zip(
 async def read_image_zip(
     data: Any,
     *,
-    size: tuple[int, int] | None = None,
+    size: Sequence[int] | None = None,
     channels: int = 1,
-    limit: int = LIMIT,
+    limit: float = LIMIT,
     decoder: Decoder | None = None,
 ) -> Dataset:
     """Do the same as `parse_image_zip` with a decoder that may be async, as in a browser."""
-    folders = _Folders(data, size, channels, limit)
+    folders = ImageZip(data, size, channels, limit)
     for name, body in folders.files():
         pixels = folders.attempt(name, decoder or decode, body)
         folders.add(name, await pixels if inspect.isawaitable(pixels) else pixels)
     return folders.dataset()
 
 
-class _Folders:
+class ImageZip(metaclass=Checked):
     """The images of an archive, converted to one size and number of channels."""
 
-    def __init__(self, data: Any, size: tuple[int, int] | None, channels: int, limit: int) -> None:
+    def __init__(self, data: Any, size: Sequence[int] | None, channels: int, limit: float) -> None:
+        if size is not None and len(size) != 2:
+            raise ConfigError(f"zip: expected size as (height, width), received {size!r:.80}")
         self.size = size
         self.channels = channels
         try:
-            self._archive = zipfile.ZipFile(io.BytesIO(bytes(data)))
+            self._archive = zipfile.ZipFile(io.BytesIO(contents(data, "zip")))
         except zipfile.BadZipFile as error:
             raise MagicError(f"zip: {error}") from error
         self._entries = [e for e in self._archive.infolist() if _is_image(e)]
@@ -104,7 +108,9 @@ class _Folders:
         image = _channels(self.attempt(name, checked, pixels), self.channels, name)
         self.size = self.size or (image.shape[0], image.shape[1])
         if image.shape[:2] != self.size:
-            image = np.clip(np.round(resize(image, *self.size)), 0, 255).astype(np.uint8)
+            image = np.clip(np.round(resize(image, self.size[0], self.size[1])), 0, 255).astype(
+                np.uint8
+            )
         self._images.append(image)
 
     def dataset(self) -> Dataset:

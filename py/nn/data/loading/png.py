@@ -5,10 +5,13 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from nn.data.numeric import contents
 from nn.errors import DataError, MagicError, TooLargeError, TruncatedError
+from nn.keras_arguments import checked
 from nn.types import Array
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -16,7 +19,8 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 LIMIT = 1 << 26
 
 
-def parse_png(data: bytes, *, limit: int = LIMIT) -> Array:
+@checked
+def parse_png(data: Any, *, limit: float = LIMIT) -> Array:
     """Decode a PNG to (height, width, 1 to 4 channels) uint8; palettes are applied.
 
     Raises:
@@ -25,6 +29,7 @@ def parse_png(data: bytes, *, limit: int = LIMIT) -> Array:
         TooLargeError: the pixels take more than `limit` bytes.
         DataError: an unsupported kind (not 8 bits per sample, or interlaced).
     """
+    data = contents(data, "PNG")
     if not data.startswith(SIGNATURE):
         raise MagicError(f"PNG: expected signature {SIGNATURE!r}, received {data[:8]!r}")
     chunks: dict[bytes, bytes] = {}

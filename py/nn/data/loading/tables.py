@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from nn.data.dataset import Dataset
+from nn.data.numeric import contents
 from nn.errors import DataError, EmptyError
+from nn.keras_arguments import checked
 
 
+@checked
 def parse_csv(data: Any, *, label: str | int = -1, header: bool | None = None) -> Dataset:
     """Read a CSV table of numbers, one column of which holds labels (numbers or names).
 
@@ -27,7 +30,7 @@ def parse_csv(data: Any, *, label: str | int = -1, header: bool | None = None) -
         EmptyError: the table has no rows.
         DataError: a row has another length, or a cell is not a number; the message says which.
     """
-    text = bytes(data).decode("utf-8-sig") if not isinstance(data, str) else data
+    text = contents(data, "CSV").decode("utf-8-sig") if not isinstance(data, str) else data
     rows = [row for row in csv.reader(io.StringIO(text)) if row]
     if not rows:
         raise EmptyError("CSV: expected rows, received none")

@@ -136,5 +136,5 @@ def test_what_is_no_shape_or_path_is_refused_by_what_was_expected() -> None:
             call(42)
     with pytest.raises(ValueError, match=r"expected one that ends in \.npz.*received 'None'"):
         small().save(None)
-    with pytest.raises(ConfigError, match="clone_model: expected a model, received 3"):
+    with pytest.raises(ConfigError, match="clone_model: expected model to be a Model, received 3"):
         nn.models.clone_model(3)

@@ -1,0 +1,231 @@
+"""Public functions of the engine say themselves what is wrong with an argument."""
+
+import asyncio
+import importlib
+import inspect
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import nn
+import numpy as np
+import pytest
+from nn.errors import ConfigError, DataError, NNError
+from nn.layers import functional
+
+WRONG = [
+    None, "x", 5, -1, 3.7, float("nan"), float("inf"), 10**30, True, [], {}, object(), b"x",
+    np.array("a"), [[1], [2, 3]], (1, "a"), np.ones((2, 2, 2)), len, np.float32,
+]  # fmt: skip
+LEFT_OUT = {
+    "kernels": "trust the layers, which call them for each batch",
+    "applications.EfficientNetLite0": "builds a network for each call: below, with a part of them",
+    "applications.MobileNetV2": "as EfficientNetLite0",
+    "datasets.mnist.load_data": "takes the text of anything for a path, and reads much for None",
+    "distribution.follow": "serves until its leader ends",
+    "distribution.join": "is given its arguments by the team",
+    "losses.fit_weight": "is for losses, which check what they are given",
+    "losses.masked_weight": "is for losses",
+    "losses.matching": "is for losses",
+    "losses.same_rank": "is for losses",
+    "metrics.fitting": "is for the training step",
+}
+NAMESPACES = {"": nn, "layers.functional": functional} | {
+    name: importlib.import_module(f"nn.{name}") for name in [*nn.MODULES, "datasets.mnist"]
+}
+MODEL = nn.Sequential([nn.Input((4,), name="in"), nn.layers.Dense(3, name="one")])
+MODEL.compile("sgd", "mse")
+WEIGHTS = MODEL.get_weights()
+NPZ = nn.io.save(MODEL)
+DIGITS = nn.data.write_idx(np.zeros((2, 2), np.uint8))
+PNG = (
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00:~\x9bU"
+    b"\x00\x00\x00\nIDATx\x9cc`\x00\x00\x00\x02\x00\x01H\xaf\xa4q\x00\x00\x00\x00IEND\xaeB`\x82"
+)
+
+
+def _zip():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/1.png", PNG)
+    return file.getvalue()
+
+
+def _pair():
+    return [nn.Input((4,)), nn.Input((4,))]
+
+
+def given(*args, **options):
+    return args, options
+
+
+def _keras(name, made):
+    module = NAMESPACES[name]
+    return {f"{name}.get": given(made), f"{name}.serialize": given(module.get(made))}
+
+
+CALLS = {
+    "Input": given((4,), 2, "float32", "in"),
+    "check_gradients": given(MODEL, np.ones((2, 4))),
+    "epsilon": given(),
+    "floatx": given(),
+    "parse_idx": given(DIGITS, rank=2, limit=1000),
+    "set_floatx": given("float32"),
+    "set_random_seed": given(1),
+    **_keras("activations", "relu"),
+    **_keras("constraints", "non_neg"),
+    **_keras("initializers", "zeros"),
+    **_keras("losses", "mse"),
+    **_keras("optimizers", "sgd"),
+    **_keras("regularizers", "l2"),
+    **_keras("schedules", {"class_name": "ExponentialDecay", "config": {
+        "initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5}}),
+    "metrics.get": given("mse"),
+    "initializers.fans": given((2, 3)),
+    "applications.decode_predictions": given(np.ones((1, 1000)), 3),
+    "applications.load_image": given(np.zeros((4, 4, 3), np.uint8), "mobilenet"),
+    "applications.preprocess_input": given(np.ones((1, 4, 4, 3)), "mobilenet"),
+    "applications.set_folder": given("folder"),
+    "data.parse_csv": given("a,b\n1,2\n3,4\n", label=-1, header=True),
+    "data.parse_idx": given(DIGITS, rank=2, limit=1000),
+    "data.parse_image_zip": given(_zip(), size=(2, 2), channels=3, limit=1000),
+    "data.parse_png": given(PNG, limit=1000),
+    "data.read_image_zip": given(_zip(), size=(2, 2), channels=3, limit=1000),
+    "data.resize": given(np.zeros((4, 4, 3), np.uint8), 2, 2, "nearest"),
+    "data.write_idx": given(np.zeros((2, 2), np.uint8)),
+    "distribution.distribution": given(),
+    "distribution.initialize": given(nn.distribution.Alone()),
+    "distribution.set_distribution": given(None),
+    "federated.add_gaussian_noise": given(WEIGHTS, 0.1, np.random.default_rng(0)),
+    "federated.clip_update": given(WEIGHTS, WEIGHTS, 1.0),
+    "federated.fedavg": given([(WEIGHTS, 1), (WEIGHTS, 2)]),
+    "federated.from_buffer": given(bytes(24), [(2, 3)]),
+    "federated.gaussian_deviation": given(1.0, epsilon=2.0, delta=1e-5),
+    "federated.median": given([WEIGHTS, WEIGHTS]),
+    "federated.to_buffer": given(WEIGHTS),
+    "federated.trimmed_mean": given([WEIGHTS, WEIGHTS, WEIGHTS], 0.2),
+    "federated.update_norm": given(WEIGHTS),
+    "io.format_of": given("a.npz"),
+    "io.load": given(NPZ, "npz"),
+    "io.load_weights": given(MODEL, NPZ),
+    "io.load_with_fallback": given(NPZ, NPZ),
+    "io.save": given(MODEL, "npz"),
+    "io.save_weights": given(MODEL, "npz"),
+    "io.sniff": given(NPZ),
+    "layers.Input": given((4,), 2, "float32", "in"),
+    "layers.deserialize": given({"class_name": "Dense", "config": {"units": 3}}, {}),
+    **{f"layers.functional.{name}": given(_pair()) for name in (
+        "add", "average", "maximum", "minimum", "multiply", "subtract")},
+    "layers.functional.concatenate": given(_pair(), -1),
+    "layers.functional.dot": given(_pair(), 1, False),
+    "models.clone_model": given(MODEL, None),
+    "models.load_model": given(NPZ, {}, True, True),
+    "models.load_weights": given(MODEL, NPZ),
+    "models.model_from_json": given(MODEL.to_json(), {}),
+    "models.save_model": given(MODEL, "a.npz"),
+    "models.save_weights": given(MODEL, "a.npz"),
+    "quantize.choose_dtypes": given(["a", "b"], {"uint8": "a"}),
+    "quantize.quantize": given(np.ones(3), "uint8"),
+    "quantize.quantize_arrays": given({"a": np.ones(3)}, {"uint8": "a"}),
+    "utils.model_to_svg": given(MODEL, True, "TB"),
+    "utils.normalize": given(np.ones((2, 3)), -1, 2),
+    "utils.pad_sequences": given([[1, 2], [3]], 3, "int32", "pre", "pre", 0.0),
+    "utils.plot_model": given(MODEL, "a.svg", True, "TB"),
+    "utils.set_random_seed": given(1),
+    "utils.to_categorical": given([0, 1, 2], 3),
+}  # fmt: skip
+"""Name of each function -> a good call's arguments, by place and by name."""
+
+
+def _function(name):
+    space, _, function = name.rpartition(".")
+    return getattr(NAMESPACES[space], function)
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """Settings of the whole engine, and the folder, as they were."""
+    monkeypatch.chdir(tmp_path)
+    state = np.random.get_state(), random.getstate()
+    for name in ("nn.config._floatx", "nn.config._rng", "nn.distribution.data_parallel._group",
+                 "nn.training.step._distribution"):  # fmt: skip
+        module, _, key = name.rpartition(".")
+        place = importlib.import_module(module)
+        monkeypatch.setattr(place, key, getattr(place, key))
+    chosen = importlib.import_module("nn.applications.published")._chosen
+    monkeypatch.setattr("nn.applications.published._chosen", list(chosen))
+    yield
+    np.random.set_state(state[0])
+    random.setstate(state[1])
+
+
+def _run(function, args, options):
+    found = function(*args, **options)
+    return asyncio.run(found) if inspect.isawaitable(found) else found
+
+
+def _wrong(args, options):
+    """Yield the arguments of a good call with each of them replaced by each wrong value."""
+    for bad in WRONG:
+        for place in range(len(args)):
+            yield (*args[:place], bad, *args[place + 1 :]), options
+        for name in options:
+            yield args, options | {name: bad}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.filterwarnings("ignore")
+def test_a_function_says_itself_what_is_wrong_with_an_argument(name, alone):
+    args, options = CALLS[name]
+    function = _function(name)
+    _run(function, args, options)
+    raw = []
+    for values, named in _wrong(args, options):
+        try:
+            _run(function, values, named)
+        except (NNError, FileNotFoundError, FileExistsError, MemoryError) as error:
+            if "AttributeError" in str(error):
+                raw.append((values, named, error))
+        except Exception as error:
+            raw.append((values, named, error))
+    assert raw == []
+
+
+def test_every_public_function_is_called_with_wrong_arguments():
+    public = {
+        f"{space}.{name}".lstrip(".")
+        for space, module in NAMESPACES.items()
+        for name in getattr(module, "__all__", vars(module))
+        if name[0] != "_"
+        and inspect.isfunction(getattr(module, name))
+        and getattr(module, name).__module__.startswith("nn.")
+    }
+    missing = {n for n in public - set(CALLS) if not {n, n.split(".")[0]} & set(LEFT_OUT)}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("path", ["model.keras", Path("model.keras"), 5])
+@pytest.mark.parametrize("name", ["io.load", "io.sniff", "parse_idx", "data.parse_png",
+                                  "data.parse_image_zip"])  # fmt: skip
+def test_a_path_is_no_file(name, path):
+    with pytest.raises(DataError, match=r"expected the bytes of a file \(not its path\)"):
+        _function(name)(path)
+
+
+def test_a_clone_is_made_by_a_function():
+    with pytest.raises(ConfigError, match="expected clone_function to be a Callable"):
+        nn.models.clone_model(MODEL, None, "x")
+    with pytest.raises(ZeroDivisionError):  # of the function itself
+        nn.models.clone_model(MODEL, None, lambda layer: 1 / 0)
+
+
+@pytest.mark.parametrize("wrong", [
+    {"input_shape": 5}, {"input_shape": None}, {"input_shape": ("a", 32, 3)}, {"weights": 5},
+    {"pooling": []}, {"alpha": "x"}, {"alpha": float("nan")},
+])  # fmt: skip
+def test_a_network_says_itself_what_is_wrong_with_an_argument(wrong):
+    networks = [nn.applications.EfficientNetLite0] * ("alpha" not in wrong)
+    for network in (nn.applications.MobileNetV2, *networks):
+        with pytest.raises(NNError, match="expected"):
+            asyncio.run(network(**{"weights": None} | wrong))
