@@ -29,8 +29,8 @@ def check_gradients(
     training: bool = False,
     epsilon: float = 1e-6,
     tolerance: float = 1e-5,
-    samples: int = 40,
-    seed: int = 0,
+    samples: int | None = 40,
+    seed: int | None = 0,
 ) -> float:
     """Compare `layer.backward` with central differences of `layer.forward`, in float64.
 
@@ -43,6 +43,7 @@ def check_gradients(
         training: passed to `forward`.
         epsilon: step of the differences.
         tolerance: largest error, relative to 1 + the gradient's size.
+        samples: elements of each; None for all.
 
     Returns:
         The largest error found.
@@ -83,8 +84,8 @@ class _Check:
         training: bool,
         epsilon: float,
         tolerance: float,
-        samples: int,
-        seed: int,
+        samples: int | None,
+        seed: int | None,
     ) -> None:
         self.layer = layer
         self.inputs = inputs
