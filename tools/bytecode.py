@@ -134,12 +134,15 @@ def plain(node: ast.stmt) -> ast.stmt:
     return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
-# `nn.keras_arguments` holds the settings of a file to these annotations of constructors.
+# `nn.keras_arguments` holds the settings of a file to these annotations of constructors, and
+# arguments to all of a function that it decorates.
 READ = ("bool", "float", "int", "str", "Sequence[int", "Sequence[int]")
 
 
 def bare(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     function.returns = None
+    if {"checked", "expects"} & {ast.unparse(each) for each in function.decorator_list}:
+        return
     for argument in ast.walk(function.args):
         if not isinstance(argument, ast.arg) or argument.annotation is None:
             continue

@@ -46,6 +46,10 @@ def _loop(n: Count) -> None:
     """Loop."""
     return n
 
+@checked
+def load(x: Model) -> Made:
+    return x
+
 class Public:
     def method(self, x: Start) -> None:
         """Its method."""
@@ -371,13 +375,22 @@ def test_bytecode_lacks_what_nothing_reads_in_a_page(built):
     site, _ = built
     with zipfile.ZipFile(site / "static/vendor/python/predict.zip") as archive:
         code = archive.read("nn/models/prediction.pyc")
-    for kept in (b"_loop", b"_Private", b"float | None", b"Sequence[int]", b"usual", b"Seed"):
+    for kept in (
+        b"_loop",
+        b"_Private",
+        b"float | None",
+        b"Sequence[int]",
+        b"usual",
+        b"Seed",
+        b"Model",
+    ):
         assert kept in code
     for gone in (
         b"Predict.",
         b"Its method.",
         b"Loop.",
         b"Wide",
+        b"Made",
         b"Count",
         b"Batch",
         b"Start",
