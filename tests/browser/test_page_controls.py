@@ -100,7 +100,7 @@ def test_a_run_is_paused_that_the_worker_has_not_begun(page):
 
 
 def test_a_run_says_how_it_ended(page):
-    assert "Done: 2 of 2 epochs" in train(page, "subset=500&epochs=2")
+    assert "Done: epoch 2 of 2" in train(page, "subset=500&epochs=2")
 
 
 def test_the_table_has_every_epoch_however_short(page):
@@ -430,12 +430,12 @@ def test_a_wrong_value_is_refused_under_its_field_and_the_last_good_one_trains(p
     page.click("Train")
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    assert "Done: 5 of 5 epochs" in said(page), "the last good value trains"
+    assert "Done: epoch 5 of 5" in said(page), "the last good value trains"
 
 
 @pytest.mark.promise("The page: training", "Device: the GPU, or the faster of it and the CPU")
 def test_without_a_gpu_the_option_says_so_and_the_cpu_trains(page):
-    assert "Done: 1 of 1 epochs" in train(page, "subset=500&epochs=1&device=gpu")
+    assert "Done: epoch 1 of 1" in train(page, "subset=500&epochs=1&device=gpu")
     note = "document.getElementById('device-note').textContent"
     page.until(f"{note} === 'The CPU trains: the browser offers no GPU.'")
 

@@ -306,7 +306,7 @@ def test_a_column_of_a_table_is_learned_from_the_others(page):
     Select(page.find_element(By.ID, "table-target")).select_by_visible_text("flipper_mm")
     page.click("Train on the table")
     page.until(lambda: "of the 17 test rows is off by" in inner(page, "table-result"))
-    assert "5 rows without flipper_mm were left out" in inner(page, "table-result")
+    assert "Rows without flipper_mm, left out: 5." in inner(page, "table-result")
     assert "target" not in page.execute_script("return location.hash"), "no link holds this table"
     page.until(lambda: 150 < float(inner(page, "table-answer")) < 250)
     assert page.phase == "ready"
@@ -413,7 +413,7 @@ BAD = {
     "diary.txt": ({"diary.txt": b"Dear diary"}, "diary.txt: expected lines of a label and 784"),
     "one IDX": ({"a.idx": idx()["own-images.idx"]}, "a.idx: expected an IDX file of images and"),
     "cut IDX": (idx() | {"own-images.idx": idx()["own-images.idx"][:999]}, "own-images.idx: "),
-    "counts": (idx(70, 60), "70 images but 60 labels"),
+    "counts": (idx(70, 60), "labels as images, 70, got 60"),
     "no zip": ({"pets.zip": b"PK not really"}, "pets.zip: "),
     "no picture": ({"pets.zip": folders(png=b"not a picture")}, "is no picture"),
     "a class of TIFF": (
@@ -533,7 +533,7 @@ def test_a_file_that_is_no_data_set_is_named_and_changes_nothing(page, tmp_path)
     (tmp_path / "notes.csv").write_text("1,2,3\n")
     give(page, tmp_path / "notes.csv")
     page.until("!document.getElementById('failure').hidden")
-    assert "a CSV needs a label and 784 numbers a line; this one has 3 columns" in page.text
+    assert "expected 785 columns, a label and 784 numbers, got 3" in page.text
     assert said(page) == "The data are as they were."
     assert page.phase == "ready"
     assert count(page).startswith("MNIST: 60,000")
@@ -543,7 +543,10 @@ def test_a_file_that_is_no_data_set_is_named_and_changes_nothing(page, tmp_path)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a,b\n" + "1,2\n" * 12 + "1,2,3\n", "As a table: wrong.csv: line 14 has 3 cells"),
+        (
+            "a,b\n" + "1,2\n" * 12 + "1,2,3\n",
+            "As a table: wrong.csv: line 14: expected as many cells as in the first, 2, got 3",
+        ),
         ("a,b\n1,2\n", "As a table: wrong.csv: expected 10 to 200,000 rows"),
     ],
 )

@@ -228,7 +228,7 @@ def test_drawings_are_in_buckets_and_can_be_deleted(page):
     assert 30 < inked < 300
     page.click("Delete drawing 1 of a 7")
     page.until(lambda: bucket(page, 7) == [1, 1])
-    assert status(page) == "A drawing of a 7 is deleted, 2 are left."
+    assert status(page) == "A drawing of a 7 is deleted, left: 2."
     focused = page.execute_script("return document.activeElement.getAttribute('aria-label')")
     assert focused == "Delete drawing 1 of a 7"
     page.click("Delete drawing 1 of a 7")

@@ -75,7 +75,7 @@ def test_the_page_is_german_before_and_after_training(page):
     page.click("Trainieren")
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    page.until(lambda: "Fertig: 1 von 1 Epochen" in page.text)
+    page.until(lambda: "Fertig: Epoche 1 von 1" in page.text)
     page.click("Analysieren")
     page.until("!document.getElementById('findings').hidden")
     page.until(

@@ -213,7 +213,7 @@ def test_classes_are_trained_and_answered(page):
     page.click("Train")
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    assert said(page).startswith("Done: 6 of 6 epochs")
+    assert said(page).startswith("Done: epoch 6 of 6")
     assert said(page).endswith("Hold something in front of the camera.")
     bars = "return [...document.querySelectorAll('#bars b')].map((bar) => bar.textContent)"
     assert page.execute_script(bars) == ["scene", "ink"]
@@ -263,7 +263,7 @@ def test_a_network_trained_before_looks_and_one_layer_learns_from_it(page, modul
     page.click("Train")
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    assert "Done: 6 of 6 epochs" in said(page)
+    assert "Done: epoch 6 of 6" in said(page)
     assert loaded(module_site, "efficientnet")
     assert texts(page, "#summary td") == ["2", "2,562", "2,562"], "1,280 weights for each class"
     assert page.number("val_accuracy") == 100
@@ -311,7 +311,7 @@ def test_a_reload_brings_back_a_network_of_features(page):
     page.execute_script("document.getElementById('train').click()")
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    page.until(lambda: "Done: 6 of 6 epochs" in said(page))
+    page.until(lambda: "Done: epoch 6 of 6" in said(page))
 
 
 def test_another_worker_begins_with_a_network_that_reads_its_digits(page):
@@ -324,7 +324,7 @@ def test_another_worker_begins_with_a_network_that_reads_its_digits(page):
     page.click("Train")
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    page.until(lambda: "Done: 6 of 6 epochs" in said(page))
+    page.until(lambda: "Done: epoch 6 of 6" in said(page))
 
 
 def test_the_way_back_to_digits_leads_to_the_network_before_a_reload_too(page):

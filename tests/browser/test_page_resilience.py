@@ -61,7 +61,7 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(quick_site, o
     page.execute_script("history.replaceState(null, '', location.href)")  # a link, not its own
     page.refresh()
     page.wait_for_phase("ready")
-    page.until(lambda: "Run 2 had done 4 of 4 epochs" in page.text)
+    page.until(lambda: "Run 2 had done epoch 4 of 4" in page.text)
     page.click("Open it")
     page.until(lambda: "What it had learned is back." in page.text)
     assert answer(page) == before, "a network that was not saved is as it was"
@@ -198,13 +198,13 @@ def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(quick_site, open_p
     page.get(quick_site.url)
     page.wait_for_phase("ready")
     words = page.until("document.getElementById('unfinished-what').textContent")
-    assert words.startswith("Run 4 had done 1 of 3 epochs, 35.0 % of the test images right.")
+    assert words.startswith("Run 4 had done epoch 1 of 3, 35.0 % of the test images right.")
     assert words.endswith("The page is a newer one: epoch 2 begins again.")
     assert "lr=0.005" in page.current_url
     page.button("Continue the run").click()
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    assert "Done: 3 of 3 epochs" in said(page)
+    assert "Done: epoch 3 of 3" in said(page)
     assert [row[:2] for row in rows(page)] == [["4", "1"], ["4", "2"], ["4", "3"]]
     assert page.number("val_accuracy") > 60, "more than it had"
 
@@ -323,7 +323,7 @@ def test_a_full_disk_ends_nothing_and_is_said_once(quick_site, open_page):
     assert "storage is full" in page.text
     page.button("Dismiss").click()
     page.wait_for_phase("ready")
-    assert "Done: 2 of 2 epochs" in said(page)
+    assert "Done: epoch 2 of 2" in said(page)
     page.button("Train").click()
     page.until(lambda: len(rows(page)) == 4)
     page.wait_for_phase("ready")
@@ -372,7 +372,7 @@ def test_a_private_window_without_storage_trains_and_draws_and_is_not_left_by_mi
     page.button("Train").click()
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    assert "Done: 1 of 1 epochs" in said(page)
+    assert "Done: epoch 1 of 1" in said(page)
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())
     page.button("Theme: Auto").click()
@@ -416,7 +416,7 @@ def test_a_hidden_tab_goes_on_training_tells_its_title_and_is_whole_when_seen_ag
     page.execute_cdp_cmd("Target.createTarget", {"url": "about:blank"})
     page.until("document.visibilityState === 'hidden'")
     page.until(lambda: " % · " in page.title)
-    page.until(lambda: "Done: 2 of 2 epochs" in page.title, timeout=60)
+    page.until(lambda: "Done: epoch 2 of 2" in page.title, timeout=60)
     page.execute_cdp_cmd("Page.bringToFront", {})
     page.until("document.visibilityState === 'visible'")
     assert page.title == title

@@ -109,7 +109,7 @@ def test_a_worker_that_died_is_restarted_and_the_run_continued(page):
     page.button("Continue the run").click()
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    assert "Done: 3 of 3 epochs" in said(page)
+    assert "Done: epoch 3 of 3" in said(page)
     assert page.output("epoch") == "3/3"
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())
@@ -248,4 +248,4 @@ def test_what_no_browser_can_hold_is_refused_and_a_full_memory_ends_the_run_and_
     page.button("Train").click()
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    assert "Done: 1 of 1 epochs" in said(page)
+    assert "Done: epoch 1 of 1" in said(page)

@@ -211,7 +211,7 @@ class Speed:
         lines = [
             tr(
                 "Farcall's engine, {date}: kernels {kernels}, one thread; NumPy {numpy}, Python "
-                "{python} on {system}; {processors} processors; {device}",
+                "{python} on {system}; processors: {processors}; {device}",
                 date=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
                 kernels=kernels.backend().name,
                 numpy=np.__version__,

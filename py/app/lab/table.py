@@ -84,7 +84,7 @@ class Table:
         if len(given) < FEWEST:
             raise OwnDataError(
                 tr(
-                    "{name}: {count} rows have a value, {fewest} are needed",
+                    "{name}: expected a value in {fewest} rows, got it in {count}",
                     name=column.name,
                     count=len(given),
                     fewest=FEWEST,

@@ -99,7 +99,7 @@ class Analysis:
             hit = truth == answer
             share = 40 * (count / support if hit else count / wrong)
             name = tr(
-                "{count} images of {truth} read as {answer}",
+                "{truth} read as {answer}: {count}",
                 count=count,
                 truth=self._name(truth),
                 answer=self._name(answer),

@@ -61,7 +61,7 @@ class Buckets:
         (bucket.querySelector("button") or dom.find("buckets")).focus()
         status.say(
             tr(
-                "A drawing of a {digit} is deleted, {count} are left.",
+                "A drawing of a {digit} is deleted, left: {count}.",
                 digit=self._name(digit),
                 count=self.count,
             )

@@ -298,9 +298,7 @@ def _show_classes(data):
     most = max(data["counts"]) or 1
     bars = []
     for name, count in zip(data["names"], data["counts"]):
-        bar = dom.make(
-            "span", title=tr("{name}: {count} images", name=name, count=numbers.count(count))
-        )
+        bar = dom.make("span", title=f"{name}: {numbers.count(count)}")
         fill = dom.make("i")
         fill.style.height = f"{100 * count / most:.1f}%"
         bar.append(fill, dom.make("b", name))

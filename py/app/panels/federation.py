@@ -172,7 +172,7 @@ def _words(news):
             else tr("Round {number}: your device is at work.")
         ).format(number=now["server-round"], rounds=now.get("rounds"))
     if "nodes" in now:
-        words += " " + tr("{nodes} nodes.", nodes=now["nodes"])
+        words += " " + tr("Nodes: {nodes}.", nodes=now["nodes"])
     return f"{words} {news['problem']}".strip()
 
 

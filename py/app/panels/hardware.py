@@ -5,7 +5,7 @@ It is fetched by pages on which one of them is not the usual one.
 
 import farcall
 
-from app.language import tr
+from app.language import plural, tr
 from app.page import dom, status
 from app.state.connection import BASE, START
 
@@ -102,8 +102,17 @@ class Hardware:
         while len(team.workers) > wanted:
             team.workers.pop().terminate()
         why = team.why or (tr("more from the next run on") if self._short() else "")
-        words = tr("{size} workers: {why}.") if why else tr("{size} workers.")
-        _say("cores", words.format(size=team.size, why=why))
+        if why:
+            words = plural(
+                team.size,
+                "{size} worker: {why}.",
+                "{size} workers: {why}.",
+                size=team.size,
+                why=why,
+            )
+        else:
+            words = tr("{size} workers.", size=team.size)
+        _say("cores", words)
 
     # -- a run ------------------------------------------------------------------------------
 

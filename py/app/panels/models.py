@@ -230,7 +230,7 @@ def _described(rows):
     """Return a network in a line, for the list of saved ones."""
     parameters = sum([row[3] for row in rows])
     return tr(
-        "{count} layers, {parameters} parameters",
+        "layers: {count}, parameters: {parameters}",
         count=len(rows),
         parameters=numbers.count(parameters),
     )

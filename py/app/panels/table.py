@@ -261,8 +261,7 @@ def _result(result, name):
     """Return what a training has reached, in words."""
     tested = tr("the {tested} test rows", tested=numbers.count(result["tested"]))
     without = (
-        " "
-        + tr("{without} rows without {name} were left out.", without=result["without"], name=name)
+        " " + tr("Rows without {name}, left out: {without}.", without=result["without"], name=name)
         if result["without"]
         else ""
     )

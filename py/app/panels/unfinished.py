@@ -199,7 +199,7 @@ def _words(left):
         )
     else:
         words = tr(
-            "Run {number} had done {done} of {total} epochs",
+            "Run {number} had done epoch {done} of {total}",
             number=left["number"],
             done=done,
             total=total,

@@ -127,7 +127,7 @@ class CurrentRun:
                 total=total,
             )
         else:
-            words = tr("Done: {done} of {total} epochs", done=done, total=total)
+            words = tr("Done: epoch {done} of {total}", done=done, total=total)
         if done and self.rows[-1]["val_accuracy"] is not None:
             share = numbers.percent(self.rows[-1]["val_accuracy"])
             words += ", " + tr("{share} of the test images right", share=share)

@@ -94,9 +94,9 @@ _WORDS = {
     "l2": tr("penalty {}"),
     "schedule": tr("{} schedule"),
     "patience": tr("stops after {}"),
-    "epochs": tr("{} epochs"),
+    "epochs": tr("epochs: {}"),
     "device": tr("on {}"),
-    "cores": tr("{} cores"),
+    "cores": tr("cores: {}"),
 }
 
 

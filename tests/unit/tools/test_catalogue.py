@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 
 import pytest
 
@@ -16,6 +17,60 @@ def test_the_worker_asks_for_no_text_while_it_imports():
     # It learns the language after its modules have been imported.
     early = {name: texts.early for name, texts in catalogue.modules() if "/lab/" in name}
     assert {name: lines for name, lines in early.items() if lines} == {}
+
+
+MANY = {
+    "Close the other {count} tabs of this page first, then update.": "of one there is another text",
+    "Each of the {count} numbers before has a weight of its own here.": "of a whole image",
+    "It learns from {data}, {count} images: add your drawings again first.": "ten are the fewest",
+    "It learns from {data}, {count} images: open them again first.": "likewise",
+    "The same {size} weights make every pixel of this map: each is multiplied by the number under "
+    "it, and all products are added. Training changes the weights.": "a filter",
+    "Trained for {trained} epochs.": "of one there is another text",
+    "Your drawings are among the {count} training images now.": "other images were there before",
+    "3 × 3 convolution, {channels} channels, {direction}": "a measurement's own",
+    "the {tested} test rows": "a fifth of ten at least",
+    "the last layer must be Dense with {classes} units and softmax: one probability a class": (
+        "two are the fewest"
+    ),
+    "{count} classes are the most that this page shows": "a constant",
+    "{count} different texts": "a column with too many",
+    "{count} numbers, {size}": "of a network",
+    "{count} parameters": "likewise",
+    "{count} images": "a step of the slider",
+    "{} images": "likewise",
+    "{count} pictures of a class are enough.": "a constant",
+    "{fewest} pictures of each class at least: {name} has {count}.": "a constant",
+    "{name} is a table of {count} rows: choose what is learned, and train on it.": "ten at least",
+    "{name}: expected a value in {fewest} rows, got it in {count}": "a constant",
+    "{name}: {count} weights from {low} to {high}, deviation {deviation}": "of a layer",
+    "{name}: {train} + {test} images": "ten at least",
+    "{name}: {train} images to train on, {form}, and a new network for {count} classes.": "ten",
+    "{right} of {total} test images right, {wrong} wrong.": "of a whole set",
+    "{rows} rows, {count} columns.": "two columns at least",
+    "{size} workers.": "one trains without these words",
+    "{train} images of {name}; {test} test": "ten at least",
+    "{words} does not read images of {size}, or has not {classes} classes.": "two at least",
+}
+"""Texts with a number before a noun in the plural, and why that number is never one."""
+COUNTED = re.compile(
+    r"\{[a-z_]*\} (?:(?:training|test|hidden|different|other) )?(?:batches|channels|classes|"
+    r"columns|cores|drawings|epochs|files|images|layers|models|nodes|numbers|others|parameters|pictures|"
+    r"points|processors|rows|runs|samples|steps|tabs|texts|trials|units|values|weights|workers)\b"
+)
+
+
+def test_a_number_of_things_has_a_text_for_one_too_unless_it_is_never_one():
+    calls = [
+        call
+        for path in catalogue.ROOT.glob(catalogue.MODULES)
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "plural"
+    ]
+    of_one = {argument.value for call in calls for argument in call.args[1:]}
+    counted = {text for text in catalogue.collected() - of_one if COUNTED.search(text)}
+    assert counted - set(MANY) == set(), "write one with `plural`, or as in 'rows: 1'"
+    assert set(MANY) - catalogue.collected() == set()
 
 
 @pytest.mark.parametrize("language", catalogue.languages())

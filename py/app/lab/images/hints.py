@@ -67,14 +67,14 @@ def _repeats(train: Dataset, test: Dataset) -> list[str]:
     if len(distinct) < len(seen):
         found.append(
             tr(
-                "{count} training images are copies of others.",
+                "Training images that are copies of others: {count}.",
                 count=grouped(len(seen) - len(distinct)),
             )
         )
     if shared:
         found.append(
             tr(
-                "{shared} test images are among the training images: the test accuracy "
+                "Test images that are among the training images: {shared}. The test accuracy "
                 "says more than is true.",
                 shared=grouped(shared),
             )

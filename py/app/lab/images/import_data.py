@@ -76,7 +76,9 @@ def checked(name: str, images: Any, labels: Any) -> tuple[Any, Any]:
         got = f"{images.dtype} {images.shape[1:]}"
         raise OwnDataError(f"{name}: expected bytes, as many rows as columns of {SIDES}, got {got}")
     if len(images) != len(labels):
-        raise OwnDataError(f"{name}: {len(images)} images but {len(labels)} labels")
+        raise OwnDataError(
+            f"{name}: expected as many labels as images, {len(images)}, got {len(labels)}"
+        )
     if len(images) < CLASSES:
         raise OwnDataError(f"{name}: expected at least {CLASSES} images, got {len(images)}")
     if labels.min() < 0 or labels.max() >= CLASSES:
@@ -157,8 +159,8 @@ def read_csv(name: str, content: bytes) -> tuple[Any, Any]:
     columns = len(_cells(lines[0][1]))
     if columns != 1 + SIDE * SIDE:
         raise OwnDataError(
-            f"{name}: a CSV needs a label and {SIDE * SIDE} numbers a line; this one has {columns} "
-            "columns"
+            f"{name}: expected {1 + SIDE * SIDE} columns, a label and {SIDE * SIDE} numbers, "
+            f"got {columns}"
         )
     table = _numbers(name, lines)
     wrong = _first(lines, ~np.isfinite(table))
@@ -238,8 +240,8 @@ def _refuse_cells(name: str, lines: list[tuple[int, str]]) -> None:
         cells = _cells(line)
         if len(cells) != 1 + SIDE * SIDE:
             raise OwnDataError(
-                f"{name}: line {number}: expected a label and {SIDE * SIDE} numbers, got "
-                f"{len(cells)} cells"
+                f"{name}: line {number}: expected {1 + SIDE * SIDE} cells, a label and "
+                f"{SIDE * SIDE} numbers, got {len(cells)}"
             )
         wrong = [cell for cell in cells if not _is_number(cell)]
         if wrong:

@@ -121,7 +121,8 @@ def _rows(name: str, content: bytes) -> list[list[str]]:
                 continue
             if rows and len(row) != len(rows[0]):
                 raise OwnDataError(
-                    f"{name}: line {lines.line_num} has {len(row)} cells, the first {len(rows[0])}"
+                    f"{name}: line {lines.line_num}: expected as many cells as in the first, "
+                    f"{len(rows[0])}, got {len(row)}"
                 )
             rows.append([cell.strip() for cell in row])
     except csv.Error as error:

@@ -81,7 +81,7 @@ class Drawing:
             parts.append(self._units(index, units, place))
         dom.put(self.area, "".join(parts))
         words = [
-            tr("layer {index} of {units} units", index=index + 1, units=units)
+            tr("layer {index}, units: {units}", index=index + 1, units=units)
             for index, units in enumerate(hidden)
         ]
         used = [label for name, label in _FEATURES if name in values["features"]]
@@ -122,7 +122,7 @@ class Drawing:
             words = f'aria-pressed="false" aria-label="{about}"'
             tiles.append(self._tile(layer + 1, index, words, place, ""))
         return _group(
-            layer + 1, tr("Layer {layer}: {units} units", layer=layer + 1, units=units), tiles
+            layer + 1, tr("Layer {layer}, units: {units}", layer=layer + 1, units=units), tiles
         )
 
     def _tile(self, column, index, words, place, label):

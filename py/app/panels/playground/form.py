@@ -2,7 +2,7 @@
 
 import js
 
-from app.language import tr
+from app.language import plural, tr
 from app.page import clipboard, dom, fields, numbers
 from app.state import toys
 
@@ -125,7 +125,9 @@ class Form:
         dom.find("own").hidden = not own
         dom.enable("option-noise", "new-points", when=not own)
         units = ", ".join(self["hidden"]) or tr("no")
-        words = tr(
+        words = plural(
+            units == "1",
+            "Options: {units} hidden unit, {activation}, rate {rate}",
             "Options: {units} hidden units, {activation}, rate {rate}",
             units=units,
             activation=self["activation"],

@@ -164,7 +164,10 @@ def test_the_file_of_scikit_learn_begins_with_counts_and_names_its_classes() -> 
         (b"", "at least two columns"),
         (b"one\n1\n2\n", "at least two columns"),
         (lines("a,b", "1,2", "2,4"), "expected 10 to 200,000 rows"),
-        (lines("a,b", "1,2", "2,4", "3", times=5), "line 4 has 1 cells, the first 2"),
+        (
+            lines("a,b", "1,2", "2,4", "3", times=5),
+            "line 4: expected as many cells as in the first, 2, got 1",
+        ),
         (lines("a,b", "1,x", "1,x", "1,x"), "left out"),
         (b"a,b\n" + b"1," + b"x" * 200_000, "field larger than"),
     ],
