@@ -206,6 +206,7 @@ WORKER = {
         *SELDOM,
         *SEVERAL,
         "py/app/__init__.py",
+        "py/app/endings.py",
         "py/app/language.py",
         "py/app/lab",
         f"!{PLAYGROUND_WORKER}",

@@ -6,6 +6,7 @@ import js
 
 from app.asked import Asked
 from app.embedding.frame import Embedding
+from app.endings import MODELS
 from app.language import tr
 from app.page import dom, failures, images, keys, status
 from app.page.theme import Theme
@@ -300,7 +301,7 @@ class PageApp:
         files = event.dataTransfer.files
         if self.client.model is None:
             return None
-        if files.length == 1 and files[0].name.lower().endswith(_MODELS):
+        if files.length == 1 and files[0].name.lower().endswith(MODELS):
             return self.models.load(files[0])
         return self.data.take(files)
 
@@ -352,6 +353,3 @@ class PageApp:
             await self.own_data.again()
         except Exception as error:
             self._failed(error)
-
-
-_MODELS = (".npz", ".safetensors", ".keras", ".onnx", ".h5", "-tfjs.zip")

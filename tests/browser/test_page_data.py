@@ -324,9 +324,10 @@ def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page)
     assert drop(page, {"mine.npz": nn.io.save(model)}, "data")
     page.until(lambda: "“mine.npz” is the network in use now" in page.text)
     assert count(page).startswith("MNIST: 60,000")
-    assert drop(page, {"none.h5": b"no model"}, "data")
-    page.until(lambda: "This file is no model" in page.text)
-    page.button("Dismiss").click()
+    for name in ("none.h5", "none.HDF5"):
+        assert drop(page, {name: b"no model"}, "data")
+        page.until(lambda: "This file is no model" in page.text)
+        page.button("Dismiss").click()
     page.execute_script("location.hash = 'preset=mlp'; location.hash = ''")
 
 
@@ -413,6 +414,10 @@ BAD = {
     "diary.txt": ({"diary.txt": b"Dear diary"}, "diary.txt: expected lines of a label and 784"),
     "one IDX": ({"a.idx": idx()["own-images.idx"]}, "a.idx: expected an IDX file of images and"),
     "cut IDX": (idx() | {"own-images.idx": idx()["own-images.idx"][:999]}, "own-images.idx: "),
+    "two tables": (
+        {"a.csv": birds(), "b.csv": birds()},
+        "a.csv, b.csv: expected one table at a time, got 2",
+    ),
     "counts": (idx(70, 60), "labels as images, 70, got 60"),
     "no zip": ({"pets.zip": b"PK not really"}, "pets.zip: "),
     "no picture": ({"pets.zip": folders(png=b"not a picture")}, "is no picture"),

@@ -4,6 +4,7 @@ import json
 
 import js
 
+from app.endings import TABLES
 from app.language import tr
 from app.page import dom, failures, images, numbers, status, table
 from app.panels.augmentation import Augmentation
@@ -234,7 +235,7 @@ class Data:
     async def _no_table(self, names, urls):
         """Show the files as a table; return what keeps them from being one, '' if nothing does, and
         None where they are no text."""
-        if len(names) > 1 or not names[0].lower().endswith((".csv", ".tsv", ".txt")):
+        if len(names) > 1 or not names[0].lower().endswith(TABLES):
             return None
         try:
             await self.tabled(names[0], urls[0])

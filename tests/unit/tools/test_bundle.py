@@ -110,6 +110,7 @@ def sources(folder):
             )
         },
         "py/app/__init__.py": "",
+        "py/app/endings.py": "",
         "py/app/language.py": "",
         "py/app/main.py": "unpack()\n",
         "py/app/worker.py": "serve()\n",
@@ -160,6 +161,7 @@ def test_the_main_thread_gets_the_panels_first_and_then_the_rpc(root):
     assert sorted(bundle.modules(bundle.MAIN, root)) == [
         "app/__init__.py",
         "app/embedding/frame.py",
+        "app/endings.py",
         "app/language.py",
         "app/panel.py",
     ]
@@ -229,6 +231,7 @@ def test_every_module_of_a_worker_is_in_one_of_its_zips():
             "!py/nn/compiler.py",
             f"!{bundle.GPU}",
             "py/app/__init__.py",
+            "py/app/endings.py",
             "py/app/language.py",
             "py/app/lab",
             f"!{bundle.PLAYGROUND_WORKER}",

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from nn.data import Dataset, parse_idx
 
+from app.endings import MODELS, TABLES
 from app.lab.images.normalize_digit import area_weights
 from app.language import tr
 
@@ -44,7 +45,6 @@ OTHER_PICTURES = (
     ".eps",
     ".pdf",
 )
-MODELS = (".npz", ".safetensors", ".keras", ".onnx", ".h5", ".hdf5")
 MODEL_PARTS = {"nn.json", "config.json", "model.json"}  # of which a zip with a model has one
 BESIDE = (".txt", ".db", ".ini")  # texts, Thumbs.db and desktop.ini: left out without a word
 SAMPLE = 50  # pictures that are looked at for size and colour
@@ -411,6 +411,8 @@ async def _read(
     if holds_batches(files):
         return (*read_batches(files), [*CIFAR])
     name = next(iter(files))
+    if len(files) > 1 and all(one.lower().endswith(TABLES) for one in files):
+        raise OwnDataError(f"{', '.join(files)}: expected one table at a time, got {len(files)}")
     table = len(files) == 1 and name.lower().endswith((".csv", ".txt"))
     images, labels = read_csv(name, files[name]) if table else read_idx(files)
     return images, labels, [str(digit) for digit in range(max(2, int(labels.max()) + 1))]

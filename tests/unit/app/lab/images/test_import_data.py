@@ -306,6 +306,7 @@ def test_files_that_were_left_out_are_said_as_long_as_the_data_are_these() -> No
         ({"cat.png": b"any"}, "cat.png: give pictures as a zip with a folder for each class"),
         ({"a.csv": as_csv(ROWS.astype(int) + (np.arange(785) > 0))}, "line 1: .* got '256'"),
         ({"a.csv": as_csv(ROWS).replace(b",7,", b",x,")}, "a.csv: "),
+        ({"a.csv": b"1,2", "b.TSV": b"1"}, "a.csv, b.TSV: expected one table at a time, got 2"),
         ({"a.zip": b"PK not really"}, "a.zip: File is not a zip file"),
         ({"a.zip": as_zip({"one/1.png": b"1"})}, "expected 2 to 10 folders of images, got 1"),
         ({"a.zip": as_zip({"one/1.png": b"x", "two/2.png": b"2"})}, "one/1.png is no picture"),
