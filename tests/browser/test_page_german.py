@@ -7,6 +7,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from tests.support import screen
 from tests.support.digits import fewer_test_images
 from tools import catalogue
 
@@ -98,6 +99,34 @@ def test_errors_of_fields_are_german_and_the_link_keeps_the_language(page):
     page.until("location.hash.includes('epochs=2&lang=de')")
     page.until("document.getElementById('option-epochs').value === '2'")
     assert english(page) == []
+
+
+# Figures of the first line that are cut off by their box.
+CUT = """
+const box = document.querySelector(".figures").getBoundingClientRect();
+const figure = document.querySelector(".of-test");
+return ["dt", "output"].map((name) => figure.querySelector(name)).filter((part) => {
+    const text = document.createRange();
+    text.selectNodeContents(part);
+    const { left, right, bottom } = text.getBoundingClientRect();
+    return left < box.left || right > box.right || bottom > box.bottom;
+}).map((part) => part.textContent);
+"""
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_first_figure_is_whole_on_a_small_phone(page, trained):
+    page.execute_script(
+        "document.documentElement.toggleAttribute('data-trained', arguments[0]);"
+        "document.querySelector('[name=val_accuracy]').textContent = '97,5 %'",
+        trained,
+    )
+    try:
+        for width in (320, 360):
+            screen.resize(page, width, 640)
+            assert page.execute_script(CUT) == [], width
+    finally:
+        screen.restore(page)
 
 
 def enter(page, field, text):
