@@ -156,6 +156,23 @@ def double_click(page, element):
             page.execute_cdp_cmd("Input.dispatchMouseEvent", event)
 
 
+# The first picture of many, and the next one under it: whether it hides a part of the first.
+HIDDEN = """
+const list = document.querySelectorAll(".thumbs")[1], [first] = list.children;
+const copies = Array.from({ length: 200 }, () => first.cloneNode(true));
+list.append(...copies);
+const { left, bottom } = first.getBoundingClientRect();
+const below = copies.find((one) => one.getBoundingClientRect().left === left);
+const hidden = below.getBoundingClientRect().top < bottom;
+for (const one of copies) one.remove();
+return hidden;
+"""
+
+
+def test_the_pictures_of_a_class_do_not_hide_each_other_however_many_there_are(page):
+    assert not page.execute_script(HIDDEN)
+
+
 def test_a_double_click_deletes_one(page):
     before = counts(page)
     picture_of = page.find_element(By.CSS_SELECTOR, ".class:nth-child(2) .thumbs button")
