@@ -327,6 +327,22 @@ def test_the_bar_leaves_most_of_a_low_screen_to_the_page(opened):
     opened.execute_script("scrollTo(0, 0)")
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Reduced motion; dark and light; 320 pixels to 4K",
+)
+def test_a_window_of_1280_pixels_at_400_percent_scrolls_one_way_and_no_notice_covers_it(opened):
+    screen.wear(opened, "light")
+    screen.resize(opened, 305, 256, 4)  # a scroll bar takes 15 of 320
+    assert opened.execute_script(screen.TOO_WIDE) == []
+    assert opened.execute_script("return document.documentElement.scrollWidth") <= 305
+    notice = "document.getElementById('unfinished')"
+    opened.execute_script(f"{notice}.hidden = false; scrollTo(0, 900)")
+    assert opened.execute_script(f"return {notice}.getBoundingClientRect().bottom") < 0
+    opened.execute_script(f"{notice}.hidden = true; scrollTo(0, 0)")
+    screen.restore(opened)
+
+
 # What of these is seen.
 PRINTED = MEASURE + "return arguments[0].filter((name) => seen(document.querySelector(name)));"
 PAPER = [
