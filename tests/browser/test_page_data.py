@@ -184,8 +184,8 @@ def test_what_is_double_or_uneven_in_own_data_is_said(page, tmp_path):
     uneven, copies, shared = hints(page)
     assert uneven.startswith("Class 0 has ")
     assert "times the images of class 1" in uneven
-    assert "training images are copies of others" in copies
-    assert "test images are among the training images" in shared
+    assert "Training images that are copies of others" in copies
+    assert "Test images that are among the training images" in shared
     restored(page)
     assert hints(page) == []
 

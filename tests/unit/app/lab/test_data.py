@@ -67,5 +67,5 @@ def test_copies_and_test_images_among_the_training_images_are_counted():
     found = data([0, 1] * 10, repeated=3)
     found.test = Dataset(found.train.x[-4:], np.zeros(4, np.uint8))
     copies, shared = found_in(found)
-    assert copies == "2 training images are copies of others."
-    assert shared.startswith("4 test images are among the training images")
+    assert copies == "Training images that are copies of others: 2."
+    assert shared.startswith("Test images that are among the training images: 4.")
