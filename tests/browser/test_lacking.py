@@ -144,7 +144,7 @@ def test_a_browser_that_lacks_all_of_it_still_trains_and_reads(site, open_page):
 
 
 @LIGHT
-@pytest.mark.parametrize("storage", [True, False])
+@pytest.mark.parametrize("storage", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_a_private_window_of_firefox(site, storage):
     """It installs no service worker, and up to 114 it refused IndexedDB; one is isolated."""
     private = {

@@ -329,7 +329,9 @@ SELDOM = {
     "The page: drawing and models",
     "A network to use in a page: four files that answer as they were downloaded, on any server",
 )
-@pytest.mark.parametrize("kind", SELDOM)
+@pytest.mark.parametrize(
+    "kind", [pytest.param("layer", marks=pytest.mark.soak), "layer in another", "activation"]
+)
 def test_a_folder_has_the_rest_of_the_engine_where_its_network_needs_that(
     kind, page, open_page, tmp_path
 ):
