@@ -53,13 +53,7 @@ def left_out(cls: type) -> dict[str, tuple[Any, str]]:
 
 
 _MOST = 1 << 63  # above, NumPy has no such integer
-_KINDS: dict[Any, Any] = {
-    "bool": int,
-    "float": Real,
-    "int": Real,
-    "str": str,
-    "Mapping[str, Any]": Mapping,
-}
+_KINDS: dict[Any, Any] = {"bool": int, "float": Real, "int": Real, "str": str}
 # What tells an object of a class that is defined above this module.
 _MARKS = {"Layer": "ensure_built", "Model": "layers", "Network": "layers"}
 
@@ -76,17 +70,21 @@ def expect_kinds(
         ConfigError: a setting is no bool, number or text where the constructor takes only that.
     """
     refused = left_out(cls)  # for a better reason
-    _expect(cls, _kinds(cls), {k: v for k, v in settings.items() if k not in refused}, loose)
+    _expect(cls, _kinds(cls), {k: v for k, v in settings.items() if k not in refused}, loose, _fits)
 
 
 def _expect(
-    where: Any, kinds: Mapping[str, str], settings: Mapping[str, Any], loose: Collection[str]
+    where: Any,
+    kinds: Mapping[str, str],
+    settings: Mapping[str, Any],
+    loose: Collection[str],
+    fits: Callable[[Any, str], bool],
 ) -> None:
     for name, value in settings.items():
         kind = kinds.get(name, "").removesuffix(" | None")
         if kind in loose or (value is None and kind != kinds.get(name, "")):
             continue
-        if not _fits(value, kind):
+        if not fits(value, kind):
             raise ConfigError(
                 f"{where.__name__}: expected {name} to be a {kind}, received {value!r:.80}"
             )
@@ -95,13 +93,9 @@ def _expect(
 def _fits(value: Any, kind: str) -> bool:
     """Return whether a value is of a kind: one of _KINDS, a sequence of ints, "int |" before it for
     one of them, " | None" inside for items that may be None; any other kind fits all."""
-    if kind in _MARKS:
-        return hasattr(value, _MARKS[kind]) and not isinstance(value, type)
     single, several, inner = kind.partition("Sequence[int")
     if single.endswith("["):  # of sequences
         return True
-    if kind.startswith("Callable["):
-        return callable(value)
     if several and isinstance(value, Sequence | np.ndarray):
         return all(_fits(n, "int") or (n is None and inner != "]") for n in value)
     kind = single[:3] if several else kind
@@ -109,6 +103,16 @@ def _fits(value: Any, kind: str) -> bool:
         kind in _KINDS
         and ((isinstance(value, int) and abs(value) >= _MOST) or (kind == "int" and value % 1 != 0))
     )
+
+
+def _is(value: Any, kind: str) -> bool:
+    """Return whether a function's argument is of a kind: objects, too, for which a file's settings,
+    the arguments of constructors, have a description."""
+    if kind in _MARKS:
+        return hasattr(value, _MARKS[kind]) and not isinstance(value, type)
+    if kind.startswith("Callable["):
+        return callable(value)
+    return isinstance(value, Mapping) if kind == "Mapping[str, Any]" else _fits(value, kind)
 
 
 def without_missing(cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,7 +215,7 @@ def _expect_arguments(function: Any, args: Sequence[Any], options: Mapping[str, 
     for name, value in given.items():
         if getattr(value, "size", 0) == 1 and hasattr(value, "item"):  # arrays of one number
             given[name] = value.item()
-    _expect(function, function.__annotations__, given, ("bool", "str"))
+    _expect(function, function.__annotations__, given, ("bool", "str"), _is)
 
 
 def _named(
