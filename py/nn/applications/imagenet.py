@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn.applications.published import published
-from nn.data.numeric import numeric, whole
+from nn.data.numeric import numeric
 from nn.errors import ConfigError, ShapeError
 
 CLASSES = 1000
@@ -48,8 +48,8 @@ async def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, s
         raise ShapeError(
             f"decode_predictions: expected (n, {CLASSES}) scores, received {scores.shape}"
         )
-    if whole(top, "decode_predictions: top") > CLASSES:
-        raise ConfigError(f"decode_predictions: expected top from 1 to {CLASSES}, received {top}")
+    if not (isinstance(top, int | np.integer) and 1 <= top <= CLASSES):
+        raise ConfigError(f"decode_predictions: expected top from 1 to {CLASSES}, received {top!r}")
     known = await classes()
     best = np.argsort(-scores, axis=-1, kind="stable")[:, :top]
     return [
