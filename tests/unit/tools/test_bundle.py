@@ -508,7 +508,7 @@ def test_spaces_stay_where_words_would_be_one_without_them_and_in_texts(source):
     assert bundle.tight(source) == SPACED[source]
 
 
-@pytest.mark.parametrize("folder", ["py", "tools"])
+@pytest.mark.parametrize("folder", ["py/app", "py/farcall", "py/federation", "py/nn/gpu", "tools"])
 def test_a_module_without_spaces_is_the_same_program_in_the_same_lines(folder):
     for path in (ROOT / folder).rglob("*.py"):
         source = path.read_text()

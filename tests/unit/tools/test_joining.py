@@ -30,7 +30,7 @@ def begins(tree):
     return [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
 
 
-@pytest.mark.parametrize("folder", ["py/nn", "tools"])
+@pytest.mark.parametrize("folder", ["py/nn/gpu", "py/federation", "py/nn/layers", "tools"])
 def test_each_statement_of_the_same_program_begins_on_the_line_that_it_had(folder):
     for path in (ROOT / folder).rglob("*.py"):
         source = bundle.thin(bundle.bare(path.read_text(), annotated=True))
