@@ -159,66 +159,6 @@ def test_nothing_is_sent_anywhere(page, module_site):
     assert {host for host in hosts if host and host not in module_site.url} == set()
 
 
-@pytest.fixture(scope="module")
-def long_page(module_site, open_module_page):
-    """A page whose runs last until they are stopped."""
-    page = open_module_page(module_site.url + "#epochs=100")
-    page.wait_for_phase("ready")
-    return page
-
-
-class TestControls:
-    """Pause, resume and stop, while all is busy."""
-
-    @pytest.fixture
-    def training(self, long_page):
-        page = long_page
-        page.button("Train").click()
-        page.until(lambda: page.phase == "training" and page.number("batch") > 5)
-        yield page
-        if page.phase != "ready":
-            page.button("Stop").click()
-            page.wait_for_phase("ready")
-
-    def answer(self, page, name, phase):
-        """Milliseconds from a click to a phase, without those that the machine withheld."""
-        before = processor.waited(page.service.process.pid)
-        took = page.execute_async_script(ANSWERS, name, phase)
-        return took - (processor.waited(page.service.process.pid) - before)
-
-    def test_stop_answers_within_100_ms(self, training):
-        assert self.answer(training, "Stop", "ready") < 100
-
-    def test_pause_answers_within_100_ms_and_nothing_moves_until_resume(self, training):
-        assert self.answer(training, "Pause", "paused") < 100
-        training.until("document.getElementById('pause').textContent === 'Resume'")
-        weights = [self.bits(training) for _ in range(2)]
-        assert weights[0] == weights[1]
-        assert self.answer(training, "Resume", "training") < 100
-        before = training.number("batch")
-        training.until(lambda: training.number("batch") != before)
-
-    def bits(self, page):
-        """The exact probabilities for one drawing: they change whenever a weight does."""
-        page.button("Clear").click()
-        draw(page)
-        return answered(page)
-
-    @pytest.mark.promise(
-        "Earlier work: a network trained in a worker",
-        "Training and inference are in a worker, and prediction answers while training",
-    )
-    def test_a_drawing_is_read_while_training(self, training):
-        training.button("Clear").click()
-        draw(training)
-        training.until(lambda: training.output("prediction").strip() == "7", 20)
-        assert training.phase == "training"
-
-    def test_stop_also_ends_a_paused_run(self, training):
-        self.answer(training, "Pause", "paused")
-        assert self.answer(training, "Stop", "ready") < 100
-
-
 def glance(page):
     """True digit, answer and sign of each of the first test images."""
     return page.execute_script(
@@ -285,3 +225,63 @@ def test_the_first_test_images_are_read_again_whenever_the_network_changes(page)
     page.click("Reset")
     page.until(f"parseInt({note}) < 8", what="an untrained network's guesses")
     assert any(text.endswith("✗") for _, text in glance(page))
+
+
+@pytest.fixture(scope="module")
+def long_page(page):
+    """The page, whose runs now last until they are stopped."""
+    page.execute_script("location.hash = 'epochs=100'")
+    page.until("document.getElementById('option-epochs').value === '100'")
+    return page
+
+
+class TestControls:
+    """Pause, resume and stop, while all is busy."""
+
+    @pytest.fixture
+    def training(self, long_page):
+        page = long_page
+        page.button("Train").click()
+        page.until(lambda: page.phase == "training" and page.number("batch") > 5)
+        yield page
+        if page.phase != "ready":
+            page.button("Stop").click()
+            page.wait_for_phase("ready")
+
+    def answer(self, page, name, phase):
+        """Milliseconds from a click to a phase, without those that the machine withheld."""
+        before = processor.waited(page.service.process.pid)
+        took = page.execute_async_script(ANSWERS, name, phase)
+        return took - (processor.waited(page.service.process.pid) - before)
+
+    def test_stop_answers_within_100_ms(self, training):
+        assert self.answer(training, "Stop", "ready") < 100
+
+    def test_pause_answers_within_100_ms_and_nothing_moves_until_resume(self, training):
+        assert self.answer(training, "Pause", "paused") < 100
+        training.until("document.getElementById('pause').textContent === 'Resume'")
+        weights = [self.bits(training) for _ in range(2)]
+        assert weights[0] == weights[1]
+        assert self.answer(training, "Resume", "training") < 100
+        before = training.number("batch")
+        training.until(lambda: training.number("batch") != before)
+
+    def bits(self, page):
+        """The exact probabilities for one drawing: they change whenever a weight does."""
+        page.button("Clear").click()
+        draw(page)
+        return answered(page)
+
+    @pytest.mark.promise(
+        "Earlier work: a network trained in a worker",
+        "Training and inference are in a worker, and prediction answers while training",
+    )
+    def test_a_drawing_is_read_while_training(self, training):
+        training.button("Clear").click()
+        draw(training)
+        training.until(lambda: training.output("prediction").strip() == "7", 20)
+        assert training.phase == "training"
+
+    def test_stop_also_ends_a_paused_run(self, training):
+        self.answer(training, "Pause", "paused")
+        assert self.answer(training, "Stop", "ready") < 100
