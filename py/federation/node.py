@@ -33,6 +33,7 @@ BUSY = 60.0  # seconds after joining and after a message in which the node polls
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a call is made again; the last stays
 REFUSED = (400, 413)  # what a gateway answers to a reply that the server app could not read
 REASON = 2000  # characters of an error that travel
+LAST = 5.0  # seconds that a heartbeat under way may take when its node leaves
 
 
 class App(Protocol):
@@ -88,7 +89,7 @@ class Node:
         Raises:
             FleetError: the SuperLink or its gateway refuses this node, for example its token.
         """
-        beating = asyncio.create_task(self._beat())
+        heart = _Heart(self, self._heartbeat)
         try:
             while not self._stopped.is_set():
                 try:
@@ -106,8 +107,10 @@ class Node:
             with suppress(FederationError, FormatError):
                 await self._mailbox.until_read(min(self._poll, 1.0))
         finally:
-            beating.cancel()
-            await self._leave()
+            try:
+                await heart.end()
+            finally:
+                await self._leave()
 
     def stop(self) -> None:
         """Leave after the message in work, when its reply was read; `run` then returns."""
@@ -203,17 +206,6 @@ class Node:
     def _pause(self) -> float:
         return self._poll if time.monotonic() < self._busy_until else self._idle
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self._heartbeat * BEAT)
-            if self.node_id:
-                with suppress(FederationError, FormatError):
-                    await self.fleet.call(
-                        "send-node-heartbeat",
-                        node={"node_id": self.node_id},
-                        heartbeat_interval=self._heartbeat,
-                    )
-
     async def _call(self, name: str, **fields: Any) -> dict[str, Any]:
         """Make a call, again and again while there is no answer, until `stop`; for a message in
         work at least six times.
@@ -242,6 +234,37 @@ class Node:
         if (state, problem) != (self.state, self.problem):
             self.state, self.problem = state, problem
             self._on_change(self)
+
+
+class _Heart:
+    """Says every few seconds that a node lives."""
+
+    def __init__(self, node: Node, interval: float) -> None:
+        self._node, self._interval = node, interval
+        self._under_way = asyncio.Lock()  # a heartbeat
+        self._task = asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval * BEAT)
+            async with self._under_way:
+                with suppress(FederationError, FormatError):
+                    if self._node.node_id:
+                        await self._node.fleet.call(
+                            "send-node-heartbeat",
+                            node={"node_id": self._node.node_id},
+                            heartbeat_interval=self._interval,
+                        )
+
+    async def end(self) -> None:
+        """Say it no more, and let the last word arrive: after the goodbye, the SuperLink would
+        take it for that of a node which is there again.
+        """
+        try:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._under_way.acquire(), LAST)
+        finally:
+            self._task.cancel()
 
 
 def _ends(error: BaseException) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 
 import flwr.app as flower
@@ -242,6 +242,60 @@ async def test_heartbeats_arrive_while_an_app_trains(superlink, monkeypatch):
     node = node_of(superlink, app=app_of(slow), transport=transport, heartbeat=10.0)
     async with running(node) as node:
         assert (await superlink.answer(node.node_id, content(round=1))).has_content()
+
+
+class Late(HttpTransport):
+    """A transport whose first heartbeat arrives after the goodbye, or after a while if none comes;
+    as in a browser, it does so although who sent it waits no longer.
+    """
+
+    def __init__(self, superlink):
+        super().__init__(superlink.url)
+        self.left, self.late = asyncio.Event(), None
+
+    async def post(self, path, body, headers):
+        if path.endswith("heartbeat") and self.late is None:
+            self.late = asyncio.create_task(self._late(path, body, headers))
+            return await asyncio.shield(self.late)
+        answer = await super().post(path, body, headers)
+        if path.endswith("deactivate-node"):
+            self.left.set()
+        return answer
+
+    async def _late(self, *request):
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.left.wait(), 0.5)
+        return await super().post(*request)
+
+
+@pytest.mark.asyncio
+async def test_a_heartbeat_that_is_under_way_arrives_before_the_goodbye(superlink, monkeypatch):
+    monkeypatch.setattr("federation.node.BEAT", 0.001)
+    transport = Late(superlink)
+    async with running(node_of(superlink, transport=transport, heartbeat=10.0)) as node:
+        number = node.node_id
+        await until(lambda: transport.late)
+    await transport.late
+    assert number not in superlink.online()
+
+
+@pytest.mark.asyncio
+async def test_a_heartbeat_without_an_answer_keeps_no_node_from_leaving(superlink, monkeypatch):
+    monkeypatch.setattr("federation.node.BEAT", 0.001)
+    monkeypatch.setattr("federation.node.LAST", 0.1)
+    silent = asyncio.Event()
+
+    class Silent(HttpTransport):
+        async def post(self, path, body, headers):
+            if path.endswith("heartbeat"):
+                silent.set()
+                await asyncio.Event().wait()
+            return await super().post(path, body, headers)
+
+    async with running(node_of(superlink, transport=Silent(superlink.url), heartbeat=10.0)) as node:
+        number = node.node_id
+        await silent.wait()
+    assert number not in superlink.online()
 
 
 @pytest.mark.parametrize("error", [10, 3600, -400])
