@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
+from federation.server.connection import Connection
 from federation.server.gateway import Gateway
 from federation.server.limits import MIB, Limits
 
@@ -39,7 +40,7 @@ def main(words: list[str] | None = None) -> None:
     gateway = Gateway(given.superlink, given.origins or own, given.token, limits)
     uvicorn.run(
         gateway.application(given.folder), host=given.host, port=given.port, ws="none",
-        log_level="warning", access_log=False, ssl_certfile=given.certificate,
+        http=Connection, log_level="warning", access_log=False, ssl_certfile=given.certificate,
         ssl_keyfile=given.key, server_header=False,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -20,13 +21,14 @@ from federation.fleet import CALLS, TOKEN
 from federation.mailbox import Mailbox
 from federation.platform.cpython import CPythonKey
 from federation.server import gateway as module
+from federation.server.connection import Connection
 from federation.server.gateway import FORWARDED, Gateway
 from federation.server.limits import BODIES, Limits
 
 from tests.support.limit import Limit
 from tests.support.nodes import SENT, adding_one, node_at, running
 from tests.support.superlink import Server, SuperLink, until
-from tools.federation import free_port
+from tools.federation import Federation, free_port
 
 ORIGIN = "https://learn.example"
 LIMITS = Limits(rate=1e6)
@@ -319,6 +321,66 @@ async def test_a_body_that_does_not_arrive_is_given_up(opened):
     writer.write(b"POST /v1/fleet/push-object HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\nabc")
     assert (await asyncio.wait_for(reader.readline(), 20)).split()[1] == b"408"
     writer.close()
+
+
+HEAD = b"POST /v1/fleet/pull-object HTTP/1.1\r\nhost: x\r\ncontent-type: application/protobuf\r\n"
+OTHER = b"GET /no HTTP/1.1\r\nhost: x\r\n"  # it is answered before its body came
+
+
+@asynccontextmanager
+async def connected(superlink, monkeypatch, seconds):
+    """A connection to the gateway, which waits so long for a head."""
+    monkeypatch.setattr(Connection, "seconds", seconds)
+    server = Server(Gateway(superlink.url, [ORIGIN]).application(), http=Connection)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        server.close()
+
+
+async def ended(reader):
+    """Whether a connection ends within a moment."""
+    try:
+        return not await asyncio.wait_for(reader.read(1000), 0.02)
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("begun", [b"", HEAD + b"a: ", OTHER + b"content-length: 9999\r\n\r\n"])
+@pytest.mark.asyncio
+async def test_who_sends_drop_by_drop_or_nothing_holds_no_connection(superlink, monkeypatch, begun):
+    async with connected(superlink, monkeypatch, 0.3) as (reader, writer):
+        writer.write(begun)
+        limit = Limit(10)
+        while not await ended(reader):
+            assert not limit.over()
+            writer.write(b"a" if begun else b"")
+
+
+@pytest.mark.asyncio
+async def test_a_body_may_take_longer_than_a_head(superlink, monkeypatch):
+    async with connected(superlink, monkeypatch, 0.1) as (reader, writer):
+        for _ in range(2):
+            writer.write(HEAD + b"content-length: 20\r\n\r\n")
+            for _ in range(20):
+                assert not await ended(reader)
+                writer.write(b"a")
+            answer = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+            assert answer.split()[1] == b"400", "it is no message"
+
+
+def test_a_head_is_read_to_a_limit(tmp_path):
+    with Federation(tmp_path / "run") as running:
+        running.gateway()
+        with socket.create_connection(("127.0.0.1", running.door), 20) as connection:
+            connection.sendall(HEAD + b"a: " + b"a" * 100_000)
+            assert connection.recv(1000).split()[1] == b"400"
 
 
 def test_registrations_from_one_address_are_limited(opened):
