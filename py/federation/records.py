@@ -12,8 +12,8 @@ Names, types and errors are those of `flwr.app`, so that the same text runs with
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, TypeVar
 
 from nn.io import npy
 from nn.io.errors import UnsupportedError
@@ -137,6 +137,7 @@ class ConfigRecord(_Scalars):
 
 
 Record = ArrayRecord | MetricRecord | ConfigRecord
+R = TypeVar("R", bound=Record)
 
 
 class RecordDict(_Record[Record]):
@@ -147,19 +148,49 @@ class RecordDict(_Record[Record]):
             raise TypeError(f"{name}: expected a record, received {type(value).__name__}")
 
     @property
-    def array_records(self) -> dict[str, ArrayRecord]:
-        """The records of arrays, by name."""
-        return cast(dict[str, ArrayRecord], self._of(ArrayRecord))
+    def array_records(self) -> MutableMapping[str, ArrayRecord]:
+        """The records of arrays, by name; what is set or deleted there is so here."""
+        return _OfKind(self, ArrayRecord)
 
     @property
-    def metric_records(self) -> dict[str, MetricRecord]:
-        """The records of metrics, by name."""
-        return cast(dict[str, MetricRecord], self._of(MetricRecord))
+    def metric_records(self) -> MutableMapping[str, MetricRecord]:
+        """The records of metrics, by name; what is set or deleted there is so here."""
+        return _OfKind(self, MetricRecord)
 
     @property
-    def config_records(self) -> dict[str, ConfigRecord]:
-        """The records of settings, by name."""
-        return cast(dict[str, ConfigRecord], self._of(ConfigRecord))
+    def config_records(self) -> MutableMapping[str, ConfigRecord]:
+        """The records of settings, by name; what is set or deleted there is so here."""
+        return _OfKind(self, ConfigRecord)
 
-    def _of(self, kind: type[Any]) -> dict[str, Any]:
-        return {name: record for name, record in self.items() if isinstance(record, kind)}
+
+class _OfKind(MutableMapping[str, R]):
+    """The records of one kind in a RecordDict."""
+
+    def __init__(self, whole: RecordDict, kind: type[R]) -> None:
+        self._whole, self._kind = whole, kind
+
+    def __getitem__(self, name: str) -> R:
+        record = self._whole[name]
+        if not isinstance(record, self._kind):
+            raise KeyError(name)
+        return record
+
+    def __setitem__(self, name: str, record: R) -> None:
+        if not isinstance(record, self._kind):
+            kind, received = self._kind.__name__, type(record).__name__
+            raise TypeError(f"{name}: expected {kind}, received {received}")
+        self._whole[name] = record
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self:
+            raise KeyError(name)
+        del self._whole[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in list(self._whole) if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))

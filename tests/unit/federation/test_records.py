@@ -107,6 +107,23 @@ def test_records_are_found_by_their_kind():
     assert [*made.metric_records, *made.config_records] == ["metrics", "config"]
 
 
+@pytest.mark.parametrize("module", [records, flower], ids=["ours", "flwr"])
+def test_a_record_that_is_set_among_those_of_its_kind_is_in_the_whole(module):
+    made = module.RecordDict({"metrics": module.MetricRecord({"n": 1})})
+    of_kind = made.config_records
+    of_kind["seen"] = module.ConfigRecord({"round": 3})
+    assert [*made] == ["metrics", "seen"]
+    assert made["seen"]["round"] == 3
+    assert (len(of_kind), [*of_kind], "metrics" in of_kind) == (1, ["seen"], False)
+    assert repr(of_kind) == repr({"seen": made["seen"]})
+    with pytest.raises(TypeError):
+        of_kind["n"] = module.MetricRecord()
+    with pytest.raises(KeyError):
+        del of_kind["metrics"]
+    del of_kind["seen"]
+    assert [*made] == ["metrics"]
+
+
 def test_arrays_are_given_away_unless_they_are_kept():
     record = records.ArrayRecord(ARRAYS[:1])
     record.to_numpy_ndarrays(keep_input=False)
