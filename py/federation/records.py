@@ -15,6 +15,7 @@ from collections import UserDict
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
+import numpy as np
 from nn.io import npy
 from nn.io.errors import UnsupportedError
 from numpy.typing import NDArray
@@ -34,6 +35,10 @@ class Array:
         shape: sizes.
         stype: "numpy.ndarray": how `data` was made.
         data: bytes.
+        ndarray: in place of all others.
+
+    Raises:
+        TypeError: it is neither.
     """
 
     dtype: str
@@ -43,16 +48,21 @@ class Array:
 
     def __init__(
         self,
-        dtype: str | NDArray[Any],
+        dtype: str | NDArray[Any] | None = None,
         shape: tuple[int, ...] | None = None,
         stype: str = "numpy.ndarray",
         data: bytes = b"",
+        *,
+        ndarray: NDArray[Any] | None = None,
     ) -> None:
-        if isinstance(dtype, str):
-            self.dtype, self.shape, self.stype, self.data = dtype, shape or (), stype, data
+        array = dtype if ndarray is None else ndarray
+        if isinstance(array, str):
+            self.dtype, self.shape, self.stype, self.data = array, shape or (), stype, data
+        elif isinstance(array, np.ndarray):
+            self.dtype, self.shape, self.stype = str(array.dtype), tuple(array.shape), stype
+            self.data = npy.dump(array)
         else:
-            self.dtype, self.shape, self.stype = str(dtype.dtype), tuple(dtype.shape), stype
-            self.data = npy.dump(dtype)
+            raise TypeError(f"Array: expected an ndarray, received {type(array).__name__}")
 
     def numpy(self) -> NDArray[Any]:
         """Return the array, a copy.
@@ -73,6 +83,11 @@ class _Record(UserDict[str, V]):
         TypeError: a name is no text, or a value is of no type that the record may have.
     """
 
+    def __init__(self, values: Mapping[str, V] | None = None, keep_input: bool = True) -> None:
+        super().__init__(values)
+        if isinstance(values, dict) and not keep_input:
+            values.clear()
+
     def __setitem__(self, name: str, value: V) -> None:
         if not isinstance(name, str):
             raise TypeError(f"expected a name of type str, received {type(name).__name__}")
@@ -84,12 +99,33 @@ class _Record(UserDict[str, V]):
 
 
 class ArrayRecord(_Record[Array]):
-    """Arrays by name; those of a list are named "0", "1" and so on."""
+    """Arrays by name; those of a list are named "0", "1" and so on.
 
-    def __init__(self, arrays: Mapping[str, Array] | Iterable[NDArray[Any]] | None = None) -> None:
-        if arrays is not None and not isinstance(arrays, Mapping):
-            arrays = {str(number): Array(array) for number, array in enumerate(arrays)}
-        super().__init__(arrays)
+    Args:
+        arrays: either of the two.
+        array_dict: arrays by name.
+        numpy_ndarrays: a list of ndarrays.
+        keep_input: False empties what was given.
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, Array] | Iterable[NDArray[Any]] | None = None,
+        *,
+        array_dict: Mapping[str, Array] | None = None,
+        numpy_ndarrays: Iterable[NDArray[Any]] | None = None,
+        keep_input: bool = True,
+    ) -> None:
+        given = [one for one in (arrays, array_dict, numpy_ndarrays) if one is not None]
+        if len(given) > 1:
+            raise TypeError("ArrayRecord: expected arrays once, received them twice")
+        [found] = given or [{}]
+        if isinstance(found, Mapping):
+            super().__init__(found, keep_input)
+            return
+        super().__init__({str(number): Array(array) for number, array in enumerate(found)})
+        if isinstance(found, list) and not keep_input:
+            found.clear()
 
     def _check(self, name: str, value: Array) -> None:
         if not isinstance(value, Array):
@@ -125,15 +161,27 @@ class _Scalars(_Record[Values]):
 
 
 class MetricRecord(_Scalars):
-    """Numbers, and lists of numbers, by name."""
+    """Numbers, and lists of numbers, by name; `keep_input=False` empties what was given."""
 
     TYPES = (float, int)
 
+    def __init__(
+        self, metric_dict: Mapping[str, Values] | None = None, keep_input: bool = True
+    ) -> None:
+        super().__init__(metric_dict, keep_input)
+
 
 class ConfigRecord(_Scalars):
-    """Numbers, truths, texts, bytes, and lists of one of these, by name."""
+    """Numbers, truths, texts, bytes, and lists of one of these, by name; `keep_input=False` empties
+    what was given.
+    """
 
     TYPES = (bool, int, float, str, bytes)
+
+    def __init__(
+        self, config_dict: Mapping[str, Values] | None = None, keep_input: bool = True
+    ) -> None:
+        super().__init__(config_dict, keep_input)
 
 
 Record = ArrayRecord | MetricRecord | ConfigRecord
@@ -142,6 +190,9 @@ R = TypeVar("R", bound=Record)
 
 class RecordDict(_Record[Record]):
     """Records by name: the content of a message."""
+
+    def __init__(self, records: Mapping[str, Record] | None = None) -> None:
+        super().__init__(records)
 
     def _check(self, name: str, value: Record) -> None:
         if not isinstance(value, ArrayRecord | MetricRecord | ConfigRecord):

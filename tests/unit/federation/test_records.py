@@ -90,7 +90,8 @@ WRONG = [
     ("MetricRecord", {1: 1}), ("MetricRecord", {"a": None}), ("MetricRecord", {"a": (1, 2)}),
     ("ConfigRecord", {"a": None}), ("ConfigRecord", {"a": [1, "b"]}), ("ConfigRecord", {"a": {}}),
     ("ConfigRecord", {"a": [True, 1]}), ("ArrayRecord", {"a": ARRAYS[0]}), ("ArrayRecord", {1: 2}),
-    ("RecordDict", {"a": {}}), ("RecordDict", {"a": 1}),
+    ("RecordDict", {"a": {}}), ("RecordDict", {"a": 1}), ("Array", [1.0]), ("Array", 2.0),
+    ("Array", None), ("ArrayRecord", [[1.0]]), ("ArrayRecord", [np.float32(1)]),
 ]  # fmt: skip
 
 
@@ -99,6 +100,23 @@ WRONG = [
 def test_a_value_that_flower_refuses_is_refused(module, kind, values):
     with pytest.raises(TypeError):
         getattr(module, kind)(values)
+
+
+@pytest.mark.parametrize("module", [records, flower], ids=["ours", "flwr"])
+def test_arguments_have_flowers_names_and_input_is_kept_or_emptied(module):
+    array = module.Array(ndarray=ARRAYS[0])
+    for name, kind, given in (
+        ("array_dict", "ArrayRecord", {"0": array}), ("numpy_ndarrays", "ArrayRecord", ARRAYS[:1]),
+        ("metric_dict", "MetricRecord", {"n": [1]}), ("config_dict", "ConfigRecord", {"a": "b"}),
+    ):  # fmt: skip
+        made = [
+            getattr(module, kind)(**{name: given, "keep_input": kept}) for kept in (True, False)
+        ]
+        assert [*made[0]] == [*made[1]] != []
+        assert len(given) == 0
+    assert module.RecordDict(records={"made": made[0]})["made"] is made[0]
+    with pytest.raises(TypeError):
+        module.ArrayRecord({"0": array}, numpy_ndarrays=ARRAYS[:1])
 
 
 def test_records_are_found_by_their_kind():
