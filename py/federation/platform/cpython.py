@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -52,7 +53,7 @@ class HttpTransport:
     """Requests to one address, such as "https://example.org", each by a connection of its own."""
 
     def __init__(self, address: str) -> None:
-        if not address.startswith(("http://", "https://")):
+        if not _is_address(address):
             raise ValueError(f"expected an address of http or https, received {address!r}")
         self._address = address.rstrip("/")
         self._client = httpx.AsyncClient(
@@ -75,6 +76,15 @@ class HttpTransport:
             raise UnreachableError(f"{address}: no whole answer in {SECONDS:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(f"{address}: {str(error) or type(error).__name__}") from error
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and parts.port != 0  # a port above 65535 raises
+    except ValueError:
+        return False
+    return named and parts.scheme in ("http", "https") and not (parts.query or parts.fragment)
 
 
 async def _whole(found: httpx.Response) -> Answer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -138,9 +139,14 @@ async def test_an_answer_that_comes_drop_by_drop_is_waited_for_no_longer_than_an
         await left.wait()  # its connection is closed
 
 
-def test_an_address_of_another_protocol_is_refused():
-    with pytest.raises(ValueError, match="file:///"):
-        HttpTransport("file:///etc/passwd")
+@pytest.mark.parametrize(
+    "address",
+    ["file:///etc/passwd", "http://127.0.0.1:99999", "http://127.0.0.1:0", "http://[::1",
+     "https://", "http://:8001", "http://127.0.0.1:x", "http://127.0.0.1:8001/#join=secret", ""],
+)  # fmt: skip
+def test_an_address_that_is_none_of_http_or_https_is_refused(address):
+    with pytest.raises(ValueError, match=re.escape(repr(address))):
+        HttpTransport(address)
 
 
 def test_flower_itself_is_left_where_it_is():
