@@ -182,7 +182,10 @@ class Visit:
     async def _answer(self, message: Message, context: Context) -> Message:
         config: dict[str, Any] = dict(next(iter(message.content.config_records.values()), {}))
         about = ("nodes", "rounds", "server-round", "epsilon", "delta")
-        self._round = {name: config[name] for name in about if name in config}
+        numbers = {name for name in about if type(config.get(name)) in (int, float)}
+        if not {"epsilon", "delta"} <= numbers:  # the page says both, or neither
+            numbers -= {"epsilon", "delta"}
+        self._round = {name: config[name] for name in about if name in numbers}
         self._changed(self._node)
         try:
             reply = await self._app(message, context)

@@ -97,6 +97,23 @@ async def test_the_page_is_shown_what_the_federation_says(superlink, monkeypatch
     assert last["problem"] == ""
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"epsilon": 1.5}, {"epsilon": "1.5", "delta": "1e-5"}, {"epsilon": [1.5], "delta": b""}],
+)
+@pytest.mark.asyncio
+async def test_what_is_said_of_a_round_is_shown_where_it_is_a_number(superlink, monkeypatch, said):
+    async with visiting(superlink.url, monkeypatch) as (_, news):
+        await until(lambda: joined(news))
+        sent = content(
+            network().get_weights(), **said, nodes=True, rounds="5", **{"server-round": 2}
+        )
+        await superlink.answer(node_id(superlink), sent, "evaluate")
+        await until(lambda: news[-1]["rounds"] and news[-1]["state"] == "waiting")
+    [shown] = news[-1]["rounds"]
+    assert shown.keys() == {"server-round", "accuracy"}
+
+
 @pytest.mark.asyncio
 async def test_the_goodbye_that_the_page_holds_takes_the_node_out(superlink, monkeypatch):
     async with visiting(superlink.url, monkeypatch) as (_, news):
