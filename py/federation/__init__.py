@@ -12,6 +12,7 @@ from federation.client_app import ClientApp, awaited
 from federation.errors import (
     FederationError,
     FleetError,
+    MissingRecordError,
     NetworkMismatchError,
     UnknownNodeError,
     UnreachableError,
@@ -36,6 +37,7 @@ __all__ = [
     "Message",
     "Metadata",
     "MetricRecord",
+    "MissingRecordError",
     "NetworkMismatchError",
     "Node",
     "RecordDict",

@@ -4,7 +4,8 @@ FederationError
 ├── FleetError (ConnectionError)   the SuperLink, or the gateway before it, refused a call
 │   └── UnknownNodeError           it does not know this node: its key, or its clock
 ├── UnreachableError (OSError)     no answer came
-└── NetworkMismatchError (ValueError)  the federation trains another network
+├── NetworkMismatchError (ValueError)  the federation trains another network
+└── MissingRecordError (KeyError)  a message or a record does not have what was asked for
 
 Damaged bytes raise the errors of files: `nn.io.errors.FormatError` and its kinds.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 __all__ = [
     "FederationError",
     "FleetError",
+    "MissingRecordError",
     "NetworkMismatchError",
     "UnknownNodeError",
     "UnreachableError",
@@ -57,3 +59,9 @@ class UnreachableError(FederationError, OSError):
 
 class NetworkMismatchError(FederationError, ValueError):
     """The federation trains another network than this one."""
+
+
+class MissingRecordError(FederationError, KeyError):
+    """A message, or one of its records, does not have what was asked for."""
+
+    __str__ = Exception.__str__  # a KeyError shows its text in quotes

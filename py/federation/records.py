@@ -20,6 +20,8 @@ from nn.io import npy
 from nn.io.errors import UnsupportedError
 from numpy.typing import NDArray
 
+from federation.errors import MissingRecordError
+
 __all__ = ["Array", "ArrayRecord", "ConfigRecord", "MetricRecord", "RecordDict"]
 
 V = TypeVar("V")
@@ -81,6 +83,7 @@ class _Record(UserDict[str, V]):
 
     Raises:
         TypeError: a name is no text, or a value is of no type that the record may have.
+        MissingRecordError: it has no such name.
     """
 
     def __init__(self, values: Mapping[str, V] | None = None, keep_input: bool = True) -> None:
@@ -93,6 +96,10 @@ class _Record(UserDict[str, V]):
             raise TypeError(f"expected a name of type str, received {type(name).__name__}")
         self._check(name, value)
         super().__setitem__(name, value)
+
+    def __missing__(self, name: str) -> V:
+        kind, names = type(self).__name__, ", ".join(map(repr, list(self)[:8])) or "nothing"
+        raise MissingRecordError(f"{kind}: expected {name!r}, received {names}")
 
     def _check(self, name: str, value: V) -> None:
         raise NotImplementedError
@@ -223,7 +230,8 @@ class _OfKind(MutableMapping[str, R]):
     def __getitem__(self, name: str) -> R:
         record = self._whole[name]
         if not isinstance(record, self._kind):
-            raise KeyError(name)
+            kind, received = self._kind.__name__, type(record).__name__
+            raise MissingRecordError(f"{name}: expected {kind}, received {received}")
         return record
 
     def __setitem__(self, name: str, record: R) -> None:
@@ -233,8 +241,7 @@ class _OfKind(MutableMapping[str, R]):
         self._whole[name] = record
 
     def __delitem__(self, name: str) -> None:
-        if name not in self:
-            raise KeyError(name)
+        self[name]  # raises for one of another kind
         del self._whole[name]
 
     def __iter__(self) -> Iterator[str]:

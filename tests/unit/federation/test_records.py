@@ -138,6 +138,7 @@ def test_a_record_that_is_set_among_those_of_its_kind_is_in_the_whole(module):
         of_kind["n"] = module.MetricRecord()
     with pytest.raises(KeyError):
         del of_kind["metrics"]
+    assert of_kind.get("metrics") is of_kind.get("missing") is made.get("missing") is None
     del of_kind["seen"]
     assert [*made] == ["metrics"]
 

@@ -114,6 +114,30 @@ async def test_what_is_said_of_a_round_is_shown_where_it_is_a_number(superlink, 
     assert shown.keys() == {"server-round", "accuracy"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "asked", "said"),
+    [
+        ("train", {}, "RecordDict: expected 'arrays', received nothing"),
+        ("train", {"arrays": None}, "RecordDict: expected 'config', received 'arrays'"),
+        ("train", {"arrays": None, "config": {"epochs": 1}},
+         "ConfigRecord: expected 'learning-rate', received 'epochs'"),
+    ],
+)  # fmt: skip
+@pytest.mark.asyncio
+async def test_what_a_message_lacks_is_said_in_words(superlink, monkeypatch, kind, asked, said):
+    records = flower.RecordDict()
+    if "arrays" in asked:
+        records["arrays"] = flower.ArrayRecord(network().get_weights())
+    if "config" in asked:
+        records["config"] = flower.ConfigRecord(asked["config"])
+    async with visiting(superlink.url, monkeypatch) as (_, news):
+        await until(lambda: joined(news))
+        reply = await superlink.answer(node_id(superlink), records, kind)
+        await until(lambda: news[-1]["state"] == "left")
+    assert reply.error.reason == f"MissingRecordError: {said}"
+    assert news[-1]["problem"] == said
+
+
 @pytest.mark.asyncio
 async def test_the_goodbye_that_the_page_holds_takes_the_node_out(superlink, monkeypatch):
     async with visiting(superlink.url, monkeypatch) as (_, news):
