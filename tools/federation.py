@@ -293,8 +293,8 @@ def publish(federation: Federation, lan: bool) -> str:
         return f"http://localhost:{federation.door}/#join="
     host, token = own_address(), secrets.token_urlsafe(12)
     files = certificate(federation.folder, host)
-    options += ["--host", "0.0.0.0", "--token", token, "--certificate", str(files[0]),
-                "--key", str(files[1])]  # fmt: skip
+    options += ["--host", "0.0.0.0", "--certificate", str(files[0]), "--key", str(files[1])]
+    options += [f"--token={token}"]  # which may begin with a dash
     for origin in (host, "localhost"):
         options += ["--origin", f"https://{origin}:{federation.door}"]
     federation.gateway(*options)

@@ -55,7 +55,8 @@ def test_a_certificate_is_for_this_machines_names_and_no_other(tmp_path):
 
 
 @pytest.mark.parametrize("lan", [False, True])
-def test_the_gateway_shows_the_site_and_nothing_else_of_the_folder(tmp_path, lan):
+def test_the_gateway_shows_the_site_and_nothing_else_of_the_folder(tmp_path, lan, monkeypatch):
+    monkeypatch.setattr(federation.secrets, "token_urlsafe", lambda size: "-begins_with_a_dash")
     with federation.Federation(tmp_path / "federation") as running:
         address = urlsplit(federation.publish(running, lan))
         written = [path.name for path in running.folder.iterdir()]
