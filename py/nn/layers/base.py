@@ -45,6 +45,7 @@ from nn.types import Array, Config, Shape, prod
 from nn.variables import Later, Variable
 
 PASSES = {"forward", "backward"}
+_FLOATS = ("float32", "float64")
 # What classes written for Keras define.
 _OTHERS = {
     "call": "define forward and backward, or build a Model of layers",
@@ -402,7 +403,9 @@ class Layer(metaclass=Checked):
                 the input).
 
         Raises:
-            ConfigError: a mask in a graph, or an argument that the layer does not have.
+            ConfigError: a mask in a graph, an argument that the layer does not have, or arrays
+                that it cannot compute with.
+            ShapeError: arrays of the wrong number of axes or sizes.
         """
         self.expect_none_of(others)
         given = inputs[0] if len(inputs) == 1 else inputs
@@ -421,8 +424,8 @@ class Layer(metaclass=Checked):
         if not items or (len(items) > 1 and ours(type(self)) and not self.several_inputs):
             raise ShapeError(f"{self.name}: expected an input, received {len(items)}")
         arrays = [numeric(i, self.name) for i in items]
-        arrays = [a if a.dtype.kind == "f" else a.astype(self.dtype) for a in arrays]
-        shapes: list[Shape] = [(None, *a.shape[1:]) for a in arrays]
+        arrays = [a if a.dtype in _FLOATS else a.astype(self.dtype) for a in arrays]
+        shapes: list[Shape] = [(None, *a.shape[1:]) if a.ndim else () for a in arrays]
         self.ensure_built(*shapes)
         self.expect_fitting(*shapes)
         ctx = Context(Run(config.generator(), self.dtype))
@@ -430,7 +433,18 @@ class Layer(metaclass=Checked):
         masks = list(mask) if apart else [mask] + [None] * (len(items) - 1)
         ctx.masks = [None if one is None else np.asarray(one, bool) for one in masks]
         ctx.mask = ctx.masks[0] if masks else None
-        return self.forward(ctx, *arrays, training=training)
+
+        def forward(self: Any, *shapes: Shape) -> Any:
+            self.expect_shapes(*shapes)
+            return self.forward(ctx, *arrays, training=training)
+
+        own = all(ours(type(layer)) for layer in walk([self]))
+        return (_checked(forward) if own else forward)(self, *shapes)
+
+    def expect_shapes(self, *shapes: Shape) -> None:
+        """Raise an error for arrays that a graph would refuse."""
+        if ours(type(self)):
+            self.compute_output_shape(*shapes)
 
     def expect_none_of(self, others: Config) -> None:
         """Raise ConfigError for arguments of a call that the layer does not have."""

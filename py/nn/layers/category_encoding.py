@@ -59,13 +59,11 @@ class CategoryEncoding(Layer):
                 f"{self.name}: expected numbers, and in the mode 'count' perhaps weights of their "
                 f"shape {shape}, received {weights} in the mode {self.output_mode!r}"
             )
-        kept = shape if self.output_mode == "one_hot" and shape[-1] != 1 else shape[:-1]
+        kept = shape if self.output_mode == "one_hot" and shape[-1:] != (1,) else shape[:-1]
         return (*kept, self.num_tokens)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         tokens, weights = inputs[0].astype(np.intp), None
-        if self.output_mode != "one_hot":
-            tokens = np.atleast_1d(tokens)
         if len(inputs) > 1:
             self.compute_output_shape(*[x.shape for x in inputs])
             weights = inputs[1]

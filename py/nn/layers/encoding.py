@@ -15,7 +15,7 @@ def encode(
     """Return numbers from 0 to columns - 1 as rows; a number below 0 leaves no trace.
 
     Args:
-        numbers: (..., tokens) of int.
+        numbers: (..., tokens) of int, or one.
         mode: "one_hot": (..., tokens, columns), a last axis of size 1 being left out; "multi_hot"
             (1 where a number occurs on the last axis) or "count" (how often): (..., columns).
         columns: the size of a row.
@@ -26,6 +26,7 @@ def encode(
         shape = numbers.shape[:-1] if numbers.ndim > 1 and numbers.shape[-1] == 1 else numbers.shape
         flat = numbers.reshape(-1, 1)
     else:
+        numbers = np.atleast_1d(numbers)
         shape = numbers.shape[:-1]
         flat = numbers.reshape(prod(shape), numbers.shape[-1])  # texts may be without a word
     rows = np.zeros((len(flat), columns), dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -156,6 +157,56 @@ def test_nested_lists_are_one_array_to_a_layer(kind: str) -> None:
         expected = node.layer(x)
         nn.set_random_seed(1)
         every_layer.expect_close(node.layer(x.tolist()), expected)  # floats of lists have 64 bits
+
+
+AXES = (2, 3, 4, 5, 2, 3)
+ODD = [
+    *(np.ones(AXES[:rank], np.float32) for rank in range(7)),
+    *(np.zeros((2, *shape)) for shape in ((0,), (0, 4), (3, 0), (0, 6, 4), (7, 6, 0))),
+    *(np.zeros((0, *AXES[1:rank])) for rank in range(1, 6)),
+    np.full((2, 12), np.nan), np.full((2, 12), 1e30), np.ones((2, 6, 4), np.float16),
+    np.ones((2, 12), int), np.ones((2, 7, 6, 4), bool), None, "x", [], [[]], {}, object(), 1j,
+    np.array(["2020-01-01"], "M8[D]"),
+]  # fmt: skip
+"""What a caller may put into a layer by mistake, or because there are no samples."""
+
+
+@pytest.mark.parametrize("kind", every_layer.KINDS)
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_layer_called_on_arrays_computes_or_says_what_does_not_fit(
+    kind: str, training: bool
+) -> None:
+    """What a graph refuses by its axes is refused here too, not only where NumPy stumbles."""
+    node = next(
+        n for n in every_layer.network([kind]).graph.nodes if type(n.layer).__name__ == kind
+    )
+    settings = {"class_name": kind, "config": node.layer.get_config()}
+    count = len(node.inputs)
+    for x in ODD:
+        layer = nn.layers.deserialize(settings)
+        if not kind.startswith("Random") and refused(nn.layers.deserialize(settings), x, count):
+            with pytest.raises(nn.errors.NNError):
+                layer(*[x] * count, training=training)
+        with contextlib.suppress(nn.errors.NNError):
+            layer(*[x] * count, training=training)
+
+
+def refused(layer: nn.Layer, x: Any, count: int) -> bool:
+    """Return whether a graph refuses inputs of the shape of this array, if it is one."""
+    try:
+        layer(*[nn.Input(np.shape(x)[1:]) for _ in range(count)])
+    except nn.errors.NNError:
+        return isinstance(x, np.ndarray) and x.ndim > 0
+    return False
+
+
+def test_half_numbers_are_computed_in_the_type_of_the_layer() -> None:
+    x = np.linspace(900, 1000, 12, dtype=np.float16).reshape(3, 4)
+    for layer in (nn.LayerNormalization(), nn.Activation("tanh"), nn.Flatten()):
+        made = layer(x)
+        assert made.dtype == np.float32
+        np.testing.assert_array_equal(made, layer(x.astype(np.float32)))
 
 
 def test_a_list_of_arrays_is_several_inputs_and_one_of_numbers_is_one() -> None:
