@@ -136,7 +136,7 @@ def _kinds(cls: type) -> dict[str, str]:
 WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
-class _Explained:
+class Explained:
     """Context manager: every error that arguments cause is a ConfigError, which states them."""
 
     def __init__(
@@ -172,7 +172,7 @@ class Checked(type):
     def __call__(cls, *args: Any, **options: Any) -> Any:
         if not ours(cls):
             return super().__call__(*args, **options)
-        with _Explained(cls.__name__, args, options):
+        with Explained(cls.__name__, args, options):
             expect_kinds(cls, _named(cls.__init__, args, options, 1))  # type: ignore[misc]
             return super().__call__(*args, **options)
 
@@ -199,7 +199,7 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> T:
         _expect_arguments(function, args, options)
-        with _Explained(function.__name__, args, options, _wanted(function)):
+        with Explained(function.__name__, args, options, _wanted(function)):
             return function(*args, **options)
 
     return call

@@ -10,7 +10,7 @@ import numpy as np
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.graph import SymbolicTensor
-from nn.keras_arguments import LeftOut
+from nn.keras_arguments import Explained, LeftOut
 from nn.layers.base import Layer, one_of, positive
 from nn.layers.encoding import encode
 from nn.layers.fingerprints import fingerprint, joined, keyed
@@ -42,7 +42,11 @@ class Hashed(Layer):
         given = inputs[0] if len(inputs) == 1 and self.several_inputs else inputs
         if isinstance(given[0], SymbolicTensor):
             return super().__call__(*given, training=training, mask=mask)
-        return self._encoded([np.asarray(tokens) for tokens in given])
+        with Explained(self.name, given, {}, "texts or whole numbers"):
+            return self._taken(given)
+
+    def _taken(self, tokens: Sequence[Any]) -> Array:
+        return self._encoded([np.asarray(one) for one in tokens])
 
     def numbers(self, *tokens: Array) -> Array:
         """Return the number of each token, or of each group of tokens."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from nn.data.adapting import raw_batches
 from nn.data.numeric import numeric
 from nn.errors import ConfigError, DataError
 from nn.graph import SymbolicTensor
-from nn.keras_arguments import LeftOut
+from nn.keras_arguments import Explained, LeftOut
 from nn.layers.base import Layer, one_of
 from nn.layers.encoding import encode
 from nn.layers.fingerprints import fingerprint
@@ -145,9 +146,11 @@ class IndexLookup(Layer):
             idf_weights: a number for each of `vocabulary`.
 
         Raises:
-            ConfigError: a token occurs twice, there are too many, or as many weights are missing.
+            ConfigError: a token is none or occurs twice, there are too many, or as many weights are
+                missing.
         """
-        tokens = self._read(vocabulary)
+        with Explained(self.name, [vocabulary], {}, "a list of tokens, or the path of one"):
+            tokens = self._read(vocabulary)
         given = [] if idf_weights is None else np.asarray(idf_weights, np.float64).tolist()
         if (self.output_mode == "tf_idf") != bool(given) or (given and len(given) != len(tokens)):
             raise ConfigError(
@@ -165,7 +168,10 @@ class IndexLookup(Layer):
             with open(vocabulary, encoding="utf-8") as lines:
                 found = lines.read().splitlines()
             return [self.token(line) for line in found]
-        return [self.token(token) for token in np.asarray(vocabulary, object).tolist()]
+        if isinstance(vocabulary, bytes):
+            raise TypeError("expected a list")
+        given = vocabulary.tolist() if isinstance(vocabulary, np.ndarray) else list(vocabulary)
+        return [self.token(token) for token in given]
 
     def _set(self, tokens: list[Any]) -> None:
         repeated = [token for token, count in Counter(tokens).items() if count > 1]
@@ -312,7 +318,7 @@ class IndexLookup(Layer):
 
     def taken(self, value: Any) -> Array:
         """Return what the layer is called on as an array."""
-        return np.asarray(value) if self.invert else self.array(value)
+        return integers(value, self.name) if self.invert else self.array(value)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         (shape,) = input_shapes
@@ -369,7 +375,12 @@ class StringLookup(IndexLookup):
         )  # fmt: skip
 
     def token(self, value: Any) -> Any:
-        return value.decode(self.encoding) if isinstance(value, bytes) else str(value)
+        if isinstance(value, bytes):
+            return value.decode(self.encoding)
+        # A list, None or NaN has a text, too, which is no token of anybody's.
+        if not isinstance(value, str | Real | np.generic) or value != value:
+            raise DataError(f"{self.name}: expected texts, received {value!r:.80}")
+        return str(value)
 
     def bucket(self, token: Any) -> int:
         return fingerprint(token.encode(self.encoding)) % self.num_oov_indices
@@ -414,10 +425,22 @@ class IntegerLookup(IndexLookup):
         )  # fmt: skip
 
     def token(self, value: Any) -> Any:
-        return int(value)
+        return integers(value, self.name).item()
 
     def array(self, value: Any) -> Array:
-        return numeric(value, self.name).astype(np.int64)
+        return integers(value, self.name)
 
     def bucket(self, token: Any) -> int:
         return int(token % self.num_oov_indices)
+
+
+def integers(value: Any, where: str) -> Array:
+    """Return an array of numbers as whole ones; fractions are cut off.
+
+    Raises:
+        DataError: one is no number, NaN, or too large.
+    """
+    numbers = numeric(value, where)
+    if numbers.dtype.kind == "f" and not np.all(np.abs(numbers) < 2**63):
+        raise DataError(f"{where}: expected whole numbers, received {value!r:.80}")
+    return numbers.astype(np.int64)

@@ -15,7 +15,7 @@ from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
 from nn.layers.base import one_of
 from nn.layers.lookup import DROPPED, StringLookup
-from nn.types import Array, Shape
+from nn.types import Array, Shape, prod
 
 # Letters and spaces of ASCII alone, as in TensorFlow's functions of bytes.
 LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -89,7 +89,7 @@ class TextVectorization(StringLookup):
         """Return the words of each text, and what `ngrams` makes of them."""
         plain = self._standardized(texts)
         if self.split is None:
-            rows = plain.reshape(len(plain), -1).tolist()
+            rows = plain.reshape(len(plain), prod(plain.shape[1:])).tolist()
         else:
             if plain.ndim > 2 or (plain.ndim == 2 and plain.shape[1] != 1):
                 raise ShapeError(

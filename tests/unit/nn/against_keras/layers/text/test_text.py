@@ -167,3 +167,62 @@ def test_texts_without_a_word_are_rows_of_zeros(mode: str) -> None:
         found = np.asarray(layer(texts))
         assert found.shape[0] == len(texts)
         assert not found.any()
+
+
+TEXTS = [nn.StringLookup, nn.TextVectorization]
+NONE = [None, {}, object(), float("nan"), [None], ["a", None], ["a", float("nan")], np.array([1j])]
+MODES = ["int", "one_hot", "multi_hot", "count"]
+
+
+@pytest.mark.parametrize("make", TEXTS)
+@pytest.mark.parametrize("wrong", [*NONE[:-1], [["a"], ["b", "c"]], [["a", "b"]], b"ab", 5])
+def test_what_is_no_text_is_no_token(make: Any, wrong: Any) -> None:
+    """None and NaN, what is missing in a table, would be the words "None" and "nan"."""
+    with pytest.raises(nn.errors.NNError, match="received"):
+        make().set_vocabulary(wrong)
+    layer = make(vocabulary=["a", "b"])
+    if repr(wrong) in map(repr, NONE):
+        for call in (layer, make().adapt):
+            with pytest.raises(nn.errors.DataError, match="received"):
+                call(wrong)
+
+
+@pytest.mark.parametrize("wrong", [*NONE, [["a"], ["b", "c"]], "x", [1e300], [-np.inf]])
+def test_what_is_no_whole_number_is_no_index(wrong: Any) -> None:
+    """NaN would be the least number of 64 bits."""
+    lookup = nn.IntegerLookup(vocabulary=[1, 2])
+    inverse = [make(invert=True, vocabulary=[1, 2]) for make in (nn.StringLookup, nn.IntegerLookup)]
+    for call in (lookup, nn.IntegerLookup().adapt, *inverse):
+        with pytest.raises(nn.errors.NNError, match="received"):
+            call(wrong)
+    with pytest.raises((nn.errors.NNError, FileNotFoundError)):
+        nn.IntegerLookup().set_vocabulary(wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, {}, object(), float("nan"), [None], [["a"], ["b", "c"]]])
+@pytest.mark.parametrize("mode", MODES)
+def test_only_texts_and_whole_numbers_are_hashed(mode: str, wrong: Any) -> None:
+    with pytest.raises(nn.errors.ConfigError, match="expected texts or whole numbers, received"):
+        nn.Hashing(5, output_mode=mode)(wrong)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("make", "token"),
+    [
+        (lambda mode: nn.StringLookup(vocabulary=["a", "b"], output_mode=mode), "b"),
+        (lambda mode: nn.IntegerLookup(vocabulary=[7, 8], output_mode=mode), 8),
+        (lambda mode: nn.Hashing(4, output_mode=mode), "b"),
+        (lambda mode: nn.Discretization([0.0, 1.0], output_mode=mode), 0.5),
+    ],
+)
+def test_a_token_on_its_own_is_encoded_as_in_a_row(make: Any, mode: str, token: Any) -> None:
+    layer = make(mode)
+    alone, row = np.asarray(layer(token)), np.asarray(layer(np.array([[token]])))
+    assert alone.shape == (() if mode == "int" else row.shape[-1:])
+    np.testing.assert_array_equal(alone.reshape(-1), row.reshape(-1))
+
+
+@pytest.mark.parametrize("split", [None, "whitespace", "character"])
+def test_no_texts_are_no_rows(split: Any) -> None:
+    assert len(nn.TextVectorization(split=split, vocabulary=["a"])([])) == 0
