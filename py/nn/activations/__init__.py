@@ -14,6 +14,7 @@ import numpy as np
 
 from nn import kernels
 from nn.errors import ConfigError
+from nn.keras_arguments import Explained
 from nn.kernels.elementwise import OF_INPUT
 from nn.lazy import load
 from nn.types import Array
@@ -70,19 +71,23 @@ class Activation:
         """Return f(x) in a new array, or a symbolic tensor of it; options are Keras'.
 
         Raises:
-            TypeError: the function has no options.
+            ConfigError: an option is none that the function can compute with.
+            DataError: `x` is no array of numbers.
+            TypeError: the function has no such options.
         """
         if args or options:
             if self.family is None:
                 raise TypeError(f"{self.name}: expected no options, received {args or options}")
-            return self.family(*args, **options)(x)
+            with Explained(self.name, args, options):
+                return self.family(*args, **options)(x)
         if hasattr(x, "node"):
             return load("nn.layers").Activation(self)(x)
         if hasattr(x, "through"):  # a function that calls this one is being differentiated
             return self._through(x)
-        x = np.asarray(x)
+        x = load("nn.data.numeric").numeric(x, self.name)
         out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float32)
-        self.forward(x.astype(out.dtype, copy=False), out)
+        if x.size:
+            self.forward(x.astype(out.dtype, copy=False), out)
         return out
 
     def _through(self, x: Any) -> Any:

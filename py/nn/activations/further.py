@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from nn.activations import Activation, along, get, of_kernel
-from nn.errors import ConfigError
+from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import checked
 from nn.lazy import load
 from nn.types import Array
 
@@ -92,6 +93,8 @@ def _sparsemax(x: Array, out: Array) -> None:
 
     (In Keras 3.15 the sum is less where several elements are above zero: its t adds up the sums.)
     """
+    if not x.ndim:
+        raise ShapeError("sparsemax: expected an array, received one number")
     ordered = -np.sort(-x, axis=-1)
     places = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
     sums = ordered.cumsum(axis=-1)
@@ -117,8 +120,10 @@ APPROXIMATE_GELU = of_kernel("gelu", kernel="gelu_tanh")
 """The gelu of `approximate=True`, by tanh."""
 
 
+@checked
 def glu(x: Any, axis: int = -1) -> Any:
     """Return the first half of an axis times the sigmoid of the second (Dauphin et al. 2017)."""
+    x = x if hasattr(x, "shape") else load("nn.data.numeric").numeric(x, "glu")
     size = x.shape[axis]
     if size % 2:
         raise ConfigError(f"glu: expected an even number along axis {axis}, received {size}")
@@ -126,6 +131,7 @@ def glu(x: Any, axis: int = -1) -> Any:
     return first * get("sigmoid")(second)
 
 
+@checked
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
     """Return x where it is above the threshold, and `default_value` elsewhere."""
     return np.where(x > threshold, x, default_value)

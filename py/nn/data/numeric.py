@@ -44,6 +44,11 @@ def numeric(value: Any, where: str) -> Array:
     )
 
 
+def floats(array: Array, dtype: Any) -> Array:
+    """Return the array, in `dtype` if it is not of 32 or 64 bits of floats: 16 overflow early."""
+    return array if array.dtype in ("float32", "float64") else array.astype(dtype)
+
+
 def cast(array: Array, dtype: Any) -> Array:
     """Return the array in another type, itself where it has that type."""
     return array if array.dtype == dtype else array.astype(dtype)

@@ -33,7 +33,7 @@ from nn import activations, config, constraints, initializers, regularizers
 from nn.activations import Activation
 from nn.constraints import Constraint
 from nn.context import Context, Run
-from nn.data.numeric import numeric
+from nn.data.numeric import floats, numeric
 from nn.errors import ConfigError, NNError, NotBuiltError, ShapeError
 from nn.graph import Node, SymbolicTensor
 from nn.identifiers import snake_case
@@ -45,7 +45,6 @@ from nn.types import Array, Config, Shape, prod
 from nn.variables import Later, Variable
 
 PASSES = {"forward", "backward"}
-_FLOATS = ("float32", "float64")
 # What classes written for Keras define.
 _OTHERS = {
     "call": "define forward and backward, or build a Model of layers",
@@ -423,8 +422,7 @@ class Layer(metaclass=Checked):
             return self._place(items)
         if not items or (len(items) > 1 and ours(type(self)) and not self.several_inputs):
             raise ShapeError(f"{self.name}: expected an input, received {len(items)}")
-        arrays = [numeric(i, self.name) for i in items]
-        arrays = [a if a.dtype in _FLOATS else a.astype(self.dtype) for a in arrays]
+        arrays = [floats(numeric(i, self.name), self.dtype) for i in items]
         shapes: list[Shape] = [(None, *a.shape[1:]) if a.ndim else () for a in arrays]
         self.ensure_built(*shapes)
         self.expect_fitting(*shapes)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn import config, kernels
-from nn.data.numeric import cast, numeric
+from nn.data.numeric import cast, floats, numeric
 from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
 from nn.identifiers import snake_case
@@ -82,8 +82,7 @@ class Loss(metaclass=Checked):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the reduced loss: a float, or an array with reduction "none"."""
-        pred = numeric(y_pred, f"{self.name}: outputs (y_pred)")
-        pred = pred if pred.dtype.kind == "f" else pred.astype(config.floatx())
+        pred = floats(numeric(y_pred, f"{self.name}: outputs (y_pred)"), config.floatx())
         y_true, pred = self.lined(y_true, pred)
         losses = self.call(self.prepare(y_true, pred), pred)
         scale = self.scale(losses.shape, sample_weight, pred.dtype)
@@ -112,13 +111,13 @@ class Loss(metaclass=Checked):
 
     def lined(self, y_true: Any, y_pred: Array) -> tuple[Any, Array]:
         """Return both arrays with `axis` moved last."""
-        if self.axis in (-1, y_pred.ndim - 1):
-            return y_true, y_pred
-        true = numeric(y_true, f"{self.name}: labels (y_true)")
-        if not -y_pred.ndim <= self.axis < y_pred.ndim:
+        if not -y_pred.ndim <= self.axis < y_pred.ndim or not y_pred.shape[self.axis]:
             raise ShapeError(
                 f"{self.name}: expected outputs with axis {self.axis}, received {y_pred.shape}"
             )
+        if self.axis in (-1, y_pred.ndim - 1):
+            return y_true, y_pred
+        true = numeric(y_true, f"{self.name}: labels (y_true)")
         if true.ndim == y_pred.ndim:
             true = np.moveaxis(true, self.axis, -1)
         return true, np.ascontiguousarray(np.moveaxis(y_pred, self.axis, -1))
@@ -373,8 +372,7 @@ def function_of(kind: type[Loss]) -> Callable[..., Any]:
             slope = loss.gradient(values, y_pred.value)
             losses = loss.call(values, y_pred.value)
             return y_pred.through(lambda _: losses, lambda dy: np.asarray(dy)[..., None] * slope)
-        pred = numeric(y_pred, "y_pred")
-        pred = pred if pred.dtype.kind == "f" else pred.astype(config.floatx())
+        pred = floats(numeric(y_pred, f"{loss.name}: outputs (y_pred)"), config.floatx())
         true, pred = loss.lined(y_true, pred)
         return loss.call(loss.prepare(true, pred), pred)
 

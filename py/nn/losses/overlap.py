@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn import config
+from nn.data.numeric import floats, numeric
 from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
 from nn.losses.base import Loss, integer_labels, masked_weight
@@ -51,9 +52,10 @@ class Overlap(Loss):
 
     def scale(self, shape: tuple[int, ...], sample_weight: Any, dtype: Any) -> Any:
         """Return the factor of each loss. One loss of a whole batch has the weights of all."""
-        if shape or sample_weight is None:
-            return super().scale(shape, sample_weight, dtype)
-        return super().scale(np.shape(sample_weight), sample_weight, dtype)
+        if sample_weight is not None and not shape:
+            sample_weight = numeric(sample_weight, f"{self.name}: sample_weight")
+            shape = sample_weight.shape
+        return super().scale(shape, sample_weight, dtype)
 
 
 class Dice(Overlap):
@@ -181,6 +183,10 @@ class Circle(Loss):
         self.remove_diagonal = remove_diagonal
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
+        if y_pred.ndim != 2:
+            raise ShapeError(
+                f"{self.name}: expected embeddings (n, features), received {y_pred.shape}"
+            )
         return integer_labels(y_true, y_pred, self.name)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
@@ -206,8 +212,7 @@ class Circle(Loss):
         return losses, rising * slope, raw > 0
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        pred = np.asarray(y_pred)
-        pred = pred if pred.dtype.kind == "f" else pred.astype(config.floatx())
+        pred = floats(numeric(y_pred, f"{self.name}: outputs (y_pred)"), config.floatx())
         losses = self.call(self.prepare(y_true, pred), pred)
         scaled = losses * self._factor(losses, sample_weight)
         return scaled if self.reduction in ("none", None) else float(np.sum(scaled))

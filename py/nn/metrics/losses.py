@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn import losses
+from nn.data.numeric import floats
 from nn.losses import Loss, masked_weight
 from nn.metrics.base import MeanMetric
 from nn.types import Array
@@ -24,8 +25,7 @@ class LossOfSamples(MeanMetric):
         super().__init__(name, **others)
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        pred = y_pred if y_pred.dtype.kind == "f" else y_pred.astype(np.float32)
-        true, pred = self.loss.lined(y_true, pred)
+        true, pred = self.loss.lined(y_true, floats(y_pred, np.float32))
         return self.loss.call(self.loss.prepare(true, pred), pred)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.data.numeric import whole
+from nn.data.numeric import numeric, whole
 from nn.errors import ShapeError
 from nn.losses import fit_weight
 from nn.losses.base import as_integers
@@ -75,7 +75,7 @@ class IoU(Metric):
         )
         weight: Array = np.ones(labels.shape)
         if sample_weight is not None:
-            given = np.asarray(sample_weight)
+            given = numeric(sample_weight, f"{self.name}: sample_weight")
             given = given.reshape(true.shape) if given.size == true.size else given
             weight = fit_weight(given, true.shape, weight.dtype).reshape(-1)
         limit = self.num_classes
@@ -125,7 +125,11 @@ class BinaryIoU(IoU):
         super().__init__(2, target_class_ids, name, **others)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        super().update_state(y_true, np.asarray(y_pred) >= self.threshold, sample_weight)
+        super().update_state(
+            y_true,
+            numeric(y_pred, f"{self.name}: outputs (y_pred)") >= self.threshold,
+            sample_weight,
+        )
 
 
 class MeanIoU(IoU):

@@ -8,32 +8,41 @@ from typing import Any
 import numpy as np
 
 from nn import config
-from nn.data.numeric import whole
+from nn.data.numeric import floats, whole
 from nn.errors import ConfigError, ShapeError
 from nn.losses import fit_weight, matching
 from nn.metrics.base import MeanMetric, Metric
 from nn.types import Array
 
 
+def _errors(y_true: Array, y_pred: Array, where: str) -> Array:
+    """Return the differences, which whole numbers of few bits could not hold."""
+    if not y_pred.ndim:
+        raise ShapeError(f"{where}: expected outputs (y_pred) with an axis, received one number")
+    pred = floats(y_pred, np.float32)
+    difference: Array = pred - matching(y_true, pred, where)
+    return difference
+
+
 class MeanAbsoluteError(MeanMetric):
     """mean(|y_true - y_pred|)."""
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        return np.asarray(np.abs(y_pred - matching(y_true, y_pred, self.name)).mean(axis=-1))
+        return np.asarray(np.abs(_errors(y_true, y_pred, self.name)).mean(axis=-1))
 
 
 class MeanSquaredError(MeanMetric):
     """mean((y_true - y_pred)^2)."""
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        return np.asarray(np.square(y_pred - matching(y_true, y_pred, self.name)).mean(axis=-1))
+        return np.asarray(np.square(_errors(y_true, y_pred, self.name)).mean(axis=-1))
 
 
 class RootMeanSquaredError(MeanMetric):
     """sqrt(mean((y_true - y_pred)^2)); weights may be of samples or of elements."""
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        return np.asarray(np.square(y_pred - matching(y_true, y_pred, self.name)))
+        return np.asarray(np.square(_errors(y_true, y_pred, self.name)))
 
     def result(self) -> float:
         return math.sqrt(super().result())

@@ -1,6 +1,7 @@
 """Public functions of the engine say themselves what is wrong with an argument."""
 
 import asyncio
+import contextlib
 import importlib
 import inspect
 import io
@@ -229,3 +230,80 @@ def test_a_network_says_itself_what_is_wrong_with_an_argument(wrong):
     for network in (nn.applications.MobileNetV2, *networks):
         with pytest.raises(NNError, match="expected"):
             asyncio.run(network(**{"weights": None} | wrong))
+
+
+ACTIVATIONS = [*nn.activations.names(), "glu"]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.filterwarnings("ignore")
+def test_an_activation_says_itself_what_is_no_array(name):
+    function = getattr(nn.activations, name)
+    for x in WRONG:
+        try:
+            function(x)
+        except NNError as error:
+            assert "received" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(("name", "option"), [
+    ("celu", "alpha"), ("elu", "alpha"), ("glu", "axis"), ("hard_shrink", "threshold"),
+    ("leaky_relu", "negative_slope"), ("log_softmax", "axis"), ("relu", "max_value"),
+    ("relu", "negative_slope"), ("relu", "threshold"), ("softmax", "axis"), ("sparsemax", "axis"),
+])  # fmt: skip
+@pytest.mark.parametrize("wrong", ["x", [1, 2], np.ones(3)], ids=repr)
+def test_an_activation_says_itself_what_is_no_option(name, option, wrong):
+    with pytest.raises(ConfigError, match="received"):
+        getattr(nn.activations, name)(np.ones((2, 4)), **{option: wrong})
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "relu", "sparsemax"])
+def test_an_activation_of_nothing_is_nothing(name):
+    for shape in ((0,), (2, 0), (0, 2)):
+        assert getattr(nn.activations, name)(np.zeros(shape)).shape == shape
+
+
+EMPTY = [
+    np.zeros((3, 0)),
+    np.zeros((0, 3)),
+    np.zeros(0),
+    np.zeros((2, 3, 1)),
+    np.ones((2, 3), bool),
+]
+ARRAY = np.full((2, 3), 0.25)
+
+
+@pytest.mark.parametrize("name", nn.losses.FUNCTIONS)
+@pytest.mark.filterwarnings("ignore")
+def test_a_loss_says_itself_what_does_not_fit(name):
+    loss = nn.losses.get(name)
+    for wrong in [*WRONG, *EMPTY]:
+        for given in ((wrong, ARRAY), (ARRAY, wrong), (wrong, wrong), ([1, 2], wrong)):
+            for call in (loss, nn.losses.FUNCTIONS[name]):
+                with contextlib.suppress(NNError):
+                    call(*given)
+        for labels in (ARRAY, [1, 2]):
+            with contextlib.suppress(NNError):
+                loss(labels, ARRAY, wrong)
+
+
+@pytest.mark.parametrize("name", ["MeanSquaredError", "MeanAbsoluteError"])
+@pytest.mark.parametrize("dtype", [np.float16, np.uint8, np.int8, bool])
+def test_numbers_of_few_bits_are_compared_as_floats(name, dtype):
+    true, pred = np.array([[0, 1, 100]], dtype), np.array([[1, 1, 0]], dtype)
+    error = pred.astype(float) - true.astype(float)
+    expected = np.abs(error).mean() if "Absolute" in name else np.square(error).mean()
+    for made in (getattr(nn.losses, name)(), getattr(nn.metrics, name)()):
+        assert made(true, pred) == pytest.approx(expected)
+    big = np.array([[300.0]], np.float16), np.array([[0.0]], np.float16)
+    assert nn.metrics.RootMeanSquaredError()(*big) == nn.losses.MeanAbsoluteError()(*big) == 300
+    assert nn.losses.MeanSquaredError()(*big) == 90_000  # more than 16 bits hold
+
+
+@pytest.mark.parametrize("name", ["BinaryIoU", "MeanAbsoluteError", "MeanSquaredError"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_metric_says_itself_what_is_no_array(name):
+    for wrong in WRONG:
+        for given in ((wrong, wrong), ([[1]], wrong), (wrong, [[1]]), ([[1]], [[1]], wrong)):
+            with contextlib.suppress(NNError):
+                getattr(nn.metrics, name)()(*given)
