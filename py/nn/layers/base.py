@@ -24,6 +24,7 @@ which operations its kernels can fuse. A custom layer needs two short methods, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial, wraps
 from typing import Any, ClassVar
 
@@ -60,14 +61,21 @@ def _checked(method: Any) -> Any:
 
     @wraps(method)
     def checked(self: Any, *shapes: Any) -> Any:
-        try:
+        with _of_shapes(self, shapes):
             return method(self, *shapes)
-        except WRONG as error:
-            if isinstance(error, NNError):
-                raise
-            raise ConfigError(f"{self.name}: received {_listed(shapes)}: {error}") from error
 
     return checked
+
+
+@contextmanager
+def _of_shapes(layer: Any, shapes: Sequence[Shape]) -> Iterator[None]:
+    """Let every error that shapes cause be a ConfigError, which states them."""
+    try:
+        yield
+    except WRONG as error:
+        if isinstance(error, NNError):
+            raise
+        raise ConfigError(f"{layer.name}: received {_listed(shapes)}: {error}") from error
 
 
 class Layer(metaclass=Checked):
@@ -431,13 +439,10 @@ class Layer(metaclass=Checked):
         masks = list(mask) if apart else [mask] + [None] * (len(items) - 1)
         ctx.masks = [None if one is None else np.asarray(one, bool) for one in masks]
         ctx.mask = ctx.masks[0] if masks else None
-
-        def forward(self: Any, *shapes: Shape) -> Any:
+        own = all(ours(type(layer)) for layer in walk([self]))
+        with _of_shapes(self, shapes) if own else nullcontext():
             self.expect_shapes(*shapes)
             return self.forward(ctx, *arrays, training=training)
-
-        own = all(ours(type(layer)) for layer in walk([self]))
-        return (_checked(forward) if own else forward)(self, *shapes)
 
     def expect_shapes(self, *shapes: Shape) -> None:
         """Raise an error for arrays that a graph would refuse."""
