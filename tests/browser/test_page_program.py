@@ -330,7 +330,7 @@ SELDOM = {
     "A network to use in a page: four files that answer as they were downloaded, on any server",
 )
 @pytest.mark.parametrize(
-    "kind", [pytest.param("layer", marks=pytest.mark.soak), "layer in another", "activation"]
+    "kind", [pytest.param(k, marks=pytest.mark.soak if k == "layer" else ()) for k in SELDOM]
 )
 def test_a_folder_has_the_rest_of_the_engine_where_its_network_needs_that(
     kind, page, open_page, tmp_path

@@ -27,12 +27,11 @@ from typing import Any
 
 from tests.soak import applications, files, gpus, load, teams
 from tests.support.chromium import Page
-from tests.support.interpreters import farcall_files
+from tests.support.interpreters import PAIRINGS, farcall_files
 from tests.support.limit import Limit
 from tests.support.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
-PAIRINGS = {"mpy": "MicroPython page, Pyodide worker", "py": "Pyodide page, Pyodide worker"}
 HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="icon" href="data:,">
 <script type="module" src="../../static/vendor/pyscript/core.js"></script>
 <script type="{kind}" src="./main.py" config="./{kind}.toml"></script>
