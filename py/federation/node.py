@@ -237,7 +237,7 @@ class Node:
 
 
 class _Heart:
-    """Says every few seconds that a node lives."""
+    """The heartbeats of a node, one every few seconds."""
 
     def __init__(self, node: Node, interval: float) -> None:
         self._node, self._interval = node, interval

@@ -106,8 +106,8 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def _is(value: Any, kind: str) -> bool:
-    """Return whether a function's argument is of a kind: objects, too, for which a file's settings,
-    the arguments of constructors, have a description."""
+    """Return whether a function's argument is of a kind, which may be a layer, a model, a function
+    or a mapping. A constructor's is not checked for these: the settings of a file describe them."""
     if kind in _MARKS:
         return hasattr(value, _MARKS[kind]) and not isinstance(value, type)
     if kind.startswith("Callable["):
