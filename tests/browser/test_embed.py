@@ -16,7 +16,7 @@ from tools import precache
 from tools import site as packed
 from tools.serve import ROOT
 
-pytestmark = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 
 SEED = "document.getElementById('option-seed').value"
 FOCUSED = "shadowRoot.activeElement"

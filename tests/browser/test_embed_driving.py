@@ -13,7 +13,7 @@ from tests.support.embed import HEAD, element, script, tag, trust
 from tests.support.interpreters import farcall_files
 from tests.support.site import Site
 
-pytestmark = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 BUSY = "a run is in progress: stop it, or wait until it is over"

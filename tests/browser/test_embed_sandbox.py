@@ -5,7 +5,7 @@ import pytest
 from tests.browser.test_embed_driving import check, javascript_host, results
 from tests.support.embed import HEAD, change, element, inside, trust, wait_for
 
-pytestmark = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 
 ANYONE = {"Access-Control-Allow-Origin": "*"}
 

@@ -10,7 +10,7 @@ from tests.support.webkit import WebKit
 from tools.serve import ROOT
 
 MNIST = "static/vendor/mnist/"
-LIGHT = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 ISOLATED = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -44,7 +44,6 @@ def failure(page, timeout=40):
     return page.until("document.getElementById('failure').innerText")
 
 
-@LIGHT
 def test_runs_isolated_in_webkit(open_site):
     """Under WebKit's last compiler, which the journey leaves out.
 
@@ -63,7 +62,6 @@ def test_runs_isolated_in_webkit(open_site):
         page.quit()
 
 
-@LIGHT
 def test_a_wrong_type_of_wasm_is_named(open_site, open_page):
     """MicroPython does without; Pyodide 0.28 does not."""
     page = open_page(open_site(types={".wasm": "application/octet-stream"}).url)
@@ -72,7 +70,6 @@ def test_a_wrong_type_of_wasm_is_named(open_site, open_page):
     assert "pyodide.asm.wasm: the server sends it as application/octet" in text
 
 
-@LIGHT
 def test_a_wrong_type_of_modules_is_named(open_site, open_page):
     page = open_page(open_site(types={".mjs": "text/plain"}).url)
     page.expect_console("MIME|Failed to fetch|not a valid|MessageEvent")
@@ -103,7 +100,6 @@ def answers(site, name):
     return [(r.status, r.sent == size) for r in site.requests if r.path == name]
 
 
-@LIGHT
 def test_a_file_that_never_comes_is_named_and_loading_again_helps_at_a_busy_server_too(
     site, open_page
 ):

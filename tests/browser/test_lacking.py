@@ -6,11 +6,10 @@ import pytest
 
 from tests.browser.test_hosting import ISOLATED
 from tests.support import pad
-from tests.support.digits import light
 from tests.support.firefox import Firefox
 from tools.serve import ROOT
 
-LIGHT = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 
 # In front of all else, on the page and in its workers.
 ANCHOR = "    self.farcallResilience = true;\n"
@@ -70,7 +69,6 @@ def usual(module_site, open_module_page):
 
     Such reasons are the offline copy and, where the machine is slow, the list of what is missing.
     """
-    light(module_site)
     later = ("PATIENCE = 15000", "PATIENCE = 3600000")
     module_site.replace("static/diagnose.js", lambda text: text.replace(*later))
     page = open_module_page(module_site.url)
@@ -117,7 +115,6 @@ OTHER = {
 }
 
 
-@LIGHT
 @pytest.mark.parametrize("lacks", [ONE, OTHER], ids=["one", "other"])
 def test_what_is_missing_is_said_and_done_without(site, open_page, lacks):
     """What one browser lacks the other has: neither is said to lack what it has."""
@@ -133,7 +130,6 @@ def test_what_is_missing_is_said_and_done_without(site, open_page, lacks):
     assert {found[other] for other in others} == {"yes"}
 
 
-@LIGHT
 def test_a_browser_that_lacks_all_of_it_still_trains_and_reads(site, open_page):
     without(site, FINALIZERS, LOCKS, RELAXED, WORKERS, SETTINGS, DATABASE)
     page = open_page(site.url)
@@ -143,7 +139,6 @@ def test_a_browser_that_lacks_all_of_it_still_trains_and_reads(site, open_page):
     assert "use Download" in found["Storage"]
 
 
-@LIGHT
 @pytest.mark.parametrize("storage", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_a_private_window_of_firefox(site, storage):
     """It installs no service worker, and up to 114 it refused IndexedDB; one is isolated."""

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.pad import draw
 
-pytestmark = pytest.mark.light
+pytestmark = pytest.mark.light(10_000, 10_000)
 
 GROUPS = ["Browser and engine", "Memory", "Messages between page and worker"]
 COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]  # of the published test set

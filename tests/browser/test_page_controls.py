@@ -11,14 +11,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from tests.support import screen
-from tests.support.digits import fewer_test_images
 
-pytestmark = pytest.mark.light
+pytestmark = pytest.mark.light(60_000)
 
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    fewer_test_images(module_site)
     page = open_module_page(module_site.url)
     page.wait_for_phase("ready")
     return page

@@ -19,7 +19,7 @@ from selenium.webdriver.support.select import Select
 from tests.support import screen
 from tools.serve import ROOT
 
-pytestmark = pytest.mark.light
+pytestmark = pytest.mark.light(60_000, 10_000)
 
 # A picture of 1 x 1, light grey: the smallest that a browser decodes.
 PNG = base64.b64decode(

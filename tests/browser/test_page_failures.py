@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.site import Corrupt, Missing
 
-pytestmark = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 
 
 def failed(page, *words):

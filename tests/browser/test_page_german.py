@@ -8,8 +8,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.support import screen
-from tests.support.digits import fewer_test_images
 from tools import catalogue
+
+pytestmark = pytest.mark.light
 
 LINK = "preset=small&subset=500&epochs=1&lang=de"
 # Texts and attributes of all that is on the page, hidden or not; programs and lessons are English.
@@ -57,7 +58,6 @@ def english(page):
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    fewer_test_images(module_site)
     page = open_module_page(module_site.url + "#" + LINK)
     page.wait_for_phase("ready")
     page.until("!document.getElementById('why').disabled")  # all that comes later is there

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.browser.test_gpu import GPU
-from tests.support.digits import fewer_test_images
 from tests.support.site import Missing
 
 pytestmark = pytest.mark.light
@@ -29,7 +28,6 @@ for (const name of ["device", "cores"]) {
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
     """A page whose browser has a GPU, though an emulated one."""
-    fewer_test_images(module_site)
     page = open_module_page(f"{module_site.url}#{LINK}", GPU)
     page.wait_for_phase("ready")
     page.until("document.querySelector('#picture canvas')")
@@ -146,7 +144,6 @@ globalThis.Worker = class extends Worker {
 
 @pytest.mark.promise("The page: training", "Cores: several workers train one network")
 def test_a_worker_that_ended_is_replaced_at_the_next_run_and_more_are_started(site, open_page):
-    fewer_test_images(site)
     page = open_page()
     page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WORKERS})
     page.get(f"{site.url}#{LINK}")

@@ -5,9 +5,8 @@ from app.state import settings
 from selenium.webdriver.common.by import By
 
 from tests.support import screen
-from tests.support.digits import fewer_test_images
 
-pytestmark = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 
 LINK = "preset=small&subset=2500&optimizer=SGD&lr=0.05&schedule=cosine&batch=64&epochs=2&seed=77"
 LINK += "&l2=0.001&patience=4&smoothing=0.5"
@@ -15,7 +14,6 @@ LINK += "&l2=0.001&patience=4&smoothing=0.5"
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    fewer_test_images(module_site)
     page = open_module_page(module_site.url + "#" + LINK)
     page.wait_for_phase("ready")
     return page

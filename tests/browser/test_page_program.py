@@ -21,11 +21,12 @@ from nn.data import Dataset
 
 from tests.browser.test_examples import PYSCRIPT
 from tests.browser.test_guides import add_pyscript, served
-from tests.support.digits import fewer_test_images, folder_of
+from tests.support.digits import folder_of
 from tools import build_kernels, datasets, lessons
 from tools.serve import ROOT
 
-pytestmark = pytest.mark.light
+TEST_IMAGES = 2000
+pytestmark = pytest.mark.light(60_000, TEST_IMAGES)
 
 # A custom network: every kind of layer that draws, remembers or is penalised.
 OWN = (
@@ -55,13 +56,11 @@ URL.createObjectURL = (blob) => { blob.text().then(done); return make.call(URL, 
 document.getElementById(button).click();
 URL.createObjectURL = make;
 """
-TEST_IMAGES = 2000
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    fewer_test_images(module_site, TEST_IMAGES)
     page = open_module_page(module_site.url)
     page.wait_for_phase("ready")
     return page

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 
 # The worker draws late: meanwhile the page shows a network that it has released.
 LATE = """

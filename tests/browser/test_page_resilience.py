@@ -8,17 +8,9 @@ import numpy as np
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.support.digits import fewer_test_images
 from tests.support.pad import answered, draw
 
-pytestmark = pytest.mark.light(10_000)
-
-
-@pytest.fixture
-def quick_site(site):
-    """For runs that nothing has to meet before they end."""
-    fewer_test_images(site)
-    return site
+pytestmark = pytest.mark.light
 
 
 def said(page):
@@ -37,9 +29,9 @@ def rows(page):
     "The page: everybody, any screen, any failure",
     "A reload while training, bit for bit; a run that an older page kept",
 )
-def test_a_reload_while_training_goes_on_as_if_there_had_been_none(quick_site, open_page):
-    quick_site.replace("py/app/worker.py", lambda text: AFTER_EACH_EPOCH + text)
-    page = open_page(quick_site.url + "#epochs=4&subset=2000&schedule=cosine")
+def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_page):
+    site.replace("py/app/worker.py", lambda text: AFTER_EACH_EPOCH + text)
+    page = open_page(site.url + "#epochs=4&subset=2000&schedule=cosine")
     page.wait_for_phase("ready")
     page.button("Train").click()
     page.until(lambda: len(rows(page)) == 4)
@@ -118,9 +110,9 @@ DRAWING += "&shift=2&rotate=10&zoom=10&noise=10"
     "The page: everybody, any screen, any failure",
     "A reload while training, bit for bit; a run that an older page kept",
 )
-def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(quick_site, open_page):
-    quick_site.replace("py/app/worker.py", lambda text: OFTEN + text)
-    page = open_page(f"{quick_site.url}#{DRAWING}")
+def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(site, open_page):
+    site.replace("py/app/worker.py", lambda text: OFTEN + text)
+    page = open_page(f"{site.url}#{DRAWING}")
     page.wait_for_phase("ready")
     page.button("Train").click()
     page.until(lambda: len(rows(page)) == 2)
@@ -191,11 +183,11 @@ def old_checkpoint():
     "The page: everybody, any screen, any failure",
     "A reload while training, bit for bit; a run that an older page kept",
 )
-def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(quick_site, open_page):
-    quick_site.replace("former.html", "<!doctype html><link rel=icon href=data:,>")
-    page = open_page(quick_site.url + "former.html")
+def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(site, open_page):
+    site.replace("former.html", "<!doctype html><link rel=icon href=data:,>")
+    page = open_page(site.url + "former.html")
     assert page.execute_async_script(OLD, *old_checkpoint())
-    page.get(quick_site.url)
+    page.get(site.url)
     page.wait_for_phase("ready")
     words = page.until("document.getElementById('unfinished-what').textContent")
     assert words.startswith("Run 4 had done epoch 1 of 3, 35.0 % of the test images right.")
@@ -225,9 +217,9 @@ new BroadcastChannel("kept").onmessage = ({ data }) => kept.push([data.rows.leng
 """
 
 
-def test_short_epochs_do_not_wait_for_a_checkpoint_each(quick_site, open_page):
-    quick_site.replace("py/app/worker.py", lambda text: TELLS_OF_CHECKPOINTS + text)
-    page = open_page(quick_site.url + "#preset=mlp&epochs=30&subset=100")
+def test_short_epochs_do_not_wait_for_a_checkpoint_each(site, open_page):
+    site.replace("py/app/worker.py", lambda text: TELLS_OF_CHECKPOINTS + text)
+    page = open_page(site.url + "#preset=mlp&epochs=30&subset=100")
     page.wait_for_phase("ready")
     page.execute_script(HEARS_OF_CHECKPOINTS)
     page.button("Train").click()
@@ -274,8 +266,8 @@ def picture(page, digit):
     "The page: data",
     "Drawn digits in a bucket for each, deleted, added to the training set, there after a reload",
 )
-def test_drawings_outlive_the_page_until_they_are_deleted(quick_site, open_page):
-    page = open_page(quick_site.url + "#epochs=50&subset=500")
+def test_drawings_outlive_the_page_until_they_are_deleted(site, open_page):
+    page = open_page(site.url + "#epochs=50&subset=500")
     page.wait_for_phase("ready")
     unfold(page)
     for digit in (7, 7, 3):
@@ -312,12 +304,10 @@ def test_drawings_outlive_the_page_until_they_are_deleted(quick_site, open_page)
     "The page: everybody, any screen, any failure",
     "A full disk; a private window; a hidden tab",
 )
-def test_a_full_disk_ends_nothing_and_is_said_once(quick_site, open_page):
-    page = open_page(quick_site.url + "#epochs=2&subset=2500")
+def test_a_full_disk_ends_nothing_and_is_said_once(site, open_page):
+    page = open_page(site.url + "#epochs=2&subset=2500")
     page.wait_for_phase("ready")
-    page.execute_cdp_cmd(
-        "Storage.overrideQuotaForOrigin", {"origin": quick_site.url, "quotaSize": 1000}
-    )
+    page.execute_cdp_cmd("Storage.overrideQuotaForOrigin", {"origin": site.url, "quotaSize": 1000})
     page.button("Train").click()
     page.until("!document.getElementById('failure').hidden")
     assert "storage is full" in page.text
@@ -359,12 +349,12 @@ Object.defineProperty(window, "localStorage", {
     "A reload while training, bit for bit; a run that an older page kept",
 )
 def test_a_private_window_without_storage_trains_and_draws_and_is_not_left_by_mistake(
-    quick_site, open_page
+    site, open_page
 ):
-    quick_site.replace("py/app/worker.py", lambda text: WITHOUT_STORAGE + text)
+    site.replace("py/app/worker.py", lambda text: WITHOUT_STORAGE + text)
     page = open_page()
     page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": REFUSES_LOCAL_STORAGE})
-    page.get(quick_site.url + "#epochs=1&subset=2500")
+    page.get(site.url + "#epochs=1&subset=2500")
     page.wait_for_phase("ready")
     assert "Models cannot be saved in this browser" in page.text
     assert "private window" in page.text

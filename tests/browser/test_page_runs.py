@@ -12,8 +12,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from tests.support.digits import fewer_test_images
-
 pytestmark = pytest.mark.light
 
 
@@ -25,7 +23,6 @@ def downloads(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page, downloads):
     """A page that has done two runs of two epochs, with different seeds."""
-    fewer_test_images(module_site)
     page = open_module_page(module_site.url + "#epochs=2&subset=5000")
     page.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}

@@ -7,7 +7,6 @@ import pytest
 
 from tests.conftest import SCREENSHOTS
 from tests.support import screen
-from tests.support.digits import fewer_test_images
 from tests.support.pad import draw
 
 pytestmark = pytest.mark.light
@@ -111,7 +110,6 @@ return [...document.querySelectorAll("button, select, summary, input, nav a")].f
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
     """A page with everything there is to show: runs, analysis, drawing, saved model."""
-    fewer_test_images(module_site)
     page = open_module_page(module_site.url + "#epochs=4&subset=2000&optimizer=SGD&lr=0.05")
     page.wait_for_phase("ready")
     for size in PICTURED[:3]:

@@ -4,11 +4,10 @@ import pytest
 
 from tests.browser.test_page_failures import failed
 from tests.browser.test_page_resilience import rows, said
-from tests.support.digits import fewer_test_images
 from tests.support.pad import draw
 from tests.support.site import Hangs
 
-pytestmark = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 
 
 # Takes what the worker's memory has left, but for a little: what follows is the engine's own error.
@@ -50,7 +49,6 @@ globalThis.Worker = class extends Worker {
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    fewer_test_images(module_site)
     module_site.replace("py/app/worker.py", lambda text: HOG + text)
     page = open_module_page()
     page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WORKERS})
@@ -124,7 +122,6 @@ RUNTIME = "static/vendor/runtime/pyodide.asm.wasm"
 )
 @pytest.mark.parametrize("name", ["", "playground.html"])
 def test_a_worker_that_ended_while_it_started_is_said_and_another_one_starts(site, open_page, name):
-    fewer_test_images(site)
     site.faults[RUNTIME] = Hangs(times=1)
     page = open_page()
     page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WORKERS})

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.site import Status, Truncated
 
-pytestmark = pytest.mark.light(10_000)
+pytestmark = pytest.mark.light
 
 FETCHED = (
     "static/vendor/micropython/micropython.wasm", "static/vendor/python/main.txt",

@@ -21,8 +21,8 @@ TEST = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 TRAINING = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
 
 
-def light(site: Site, training: int | None = None) -> None:
-    """Let a page begin no offline copy and, where a number is given, so many training images.
+def light(site: Site, training: int = 10_000, test: int = 1_000) -> None:
+    """Let a page begin no offline copy, and with so many images.
 
     The tests of a module or a test that is marked with `pytest.mark.light` have such sites.
     """
@@ -30,22 +30,16 @@ def light(site: Site, training: int | None = None) -> None:
     index = (ROOT / "index.html").read_text()
     assert begins in index
     site.replace("index.html", index.replace(begins, 'data-after="3600000"'))
-    if training is not None:
-        for name in TRAINING:
-            site.replace(f"{FOLDER}/{name}", first(name, training))
-
-
-def fewer_test_images(site: Site, count: int = 1000) -> None:
-    """Let a site serve the first test images alone."""
-    for name in TEST:
-        site.replace(f"{FOLDER}/{name}", first(name, count))
+    for count, names in ((training, TRAINING), (test, TEST)):
+        for name in names:
+            site.replace(f"{FOLDER}/{name}", first(name, count))
 
 
 @cache
 def first(name: str, count: int) -> bytes:
     """Return one of MNIST's files with its first images or labels alone."""
     array = parse_idx((ROOT / FOLDER / name).read_bytes())
-    return gzip.compress(write_idx(array[:count]), mtime=0)
+    return gzip.compress(write_idx(array[:count]), compresslevel=1, mtime=0)
 
 
 def folder_of(target: Path, count: int) -> Path:
