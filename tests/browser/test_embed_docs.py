@@ -15,6 +15,8 @@ from tests.browser.test_embed_driving import config
 from tests.support.embed import HEAD, trust
 from tools.serve import ROOT
 
+pytestmark = pytest.mark.light
+
 DOCUMENT = (ROOT / "docs" / "embedding.md").read_text()
 DEMO, HOST = "https://demo.example/farcall/", "https://docs.example.org"
 FRAME = "document.querySelector('farcall-demo').frame"
@@ -71,6 +73,7 @@ def served(open_site, open_page):
     return lambda folder: open_page(open_site(Path(folder)).url)
 
 
+@pytest.mark.light(60_000)
 def test_plain_html(site, served, tmp_path):
     (tmp_path / "index.html").write_text(HEAD + block("plain.html", site))
     assert presses_and_trains(served(tmp_path)) == SMALL

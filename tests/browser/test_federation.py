@@ -99,6 +99,7 @@ def text(tab, element):
 @pytest.mark.promise(
     "The page: drawing and models", "Learn together: the page is a node of a Flower federation"
 )
+@pytest.mark.light(60_000, 10_000)
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("native")
 def test_two_browsers_and_a_supernode_learn_together(federation, site, open_page, firefox):

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from tests.browser import test_hosting as hosting
-from tests.support import embed, pad
+from tests.support import digits, embed, pad
 from tests.support.chromium import Page
 from tests.support.firefox import Firefox
 from tests.support.site import Site
@@ -86,6 +86,8 @@ def dist(packed, tmp_path_factory, host):
         index = index.replace(old, new + old if old.startswith("<") else old + new)
     assert 'data-after="10000"' in index
     (folder / "index.html").write_text(index.replace('data-after="10000"', 'data-after="0"'))
+    for name in digits.TRAINING:  # enough for 200 batches: each start would unpack all 60,000
+        (folder / digits.FOLDER / name).write_bytes(digits.first(name, 30_000))
     precache.main(["--root", str(folder)])
     assert "static/embed.js" in precache.published(folder)
     return folder
