@@ -7,7 +7,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.support import screen
 from tests.support.pad import draw
 
-pytestmark = pytest.mark.light
+pytestmark = pytest.mark.light(10_000, 10_000)  # another network comes while they are read
 
 LENS = """
 const number = (text) => Number(text.replace("\u2212", "-"));

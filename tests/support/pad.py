@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,7 +13,9 @@ from tests.support.webkit import WebKit
 Point = tuple[float, float]  # fractions of the pad's side, from its upper left corner
 SEVEN: tuple[Point, ...] = ((0.25, 0.2), (0.5, 0.19), (0.75, 0.2), (0.62, 0.45), (0.52, 0.62),
                             (0.45, 0.85))  # fmt: skip
-STEPS = 6  # moves between two points
+# Moves between two points: the page answers each. Half of them take a quarter less processor time
+# in test_page_models; tests of how fast an answer comes run alone.
+STEPS = 3 if "PYTEST_XDIST_WORKER" in os.environ else 6
 # Firefox tells the compositor of a scrolled page a frame later, between two pixels: the mouse is
 # then 0.37 pixels elsewhere (153 ESR, 33 events of two drawings compared), in mid-stroke at worst.
 PLACE = """
