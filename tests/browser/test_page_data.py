@@ -392,11 +392,12 @@ def test_a_pair_of_idx_files_may_be_dropped(page, zipped):
 def test_a_zip_of_folders_may_be_dropped_with_pictures_of_any_kind(page):
     pictures = {kind: picture(page, kind) for kind in ("png", "jpeg", "webp")}
     packed = folders(**pictures, jpg=pictures["jpeg"], jfif=pictures["jpeg"])
-    assert drop(page, {"pets.zip": added(packed, "pets/cat/17.tif", "pets/notes.txt")})
+    others = ("pets/cat/17.tif", "pets/cat/18.png", "pets/notes.txt")
+    assert drop(page, {"pets.zip": added(packed, *others)})
     page.until(lambda: count(page) == "pets.zip: 13 + 3 images")
-    page.until(
-        lambda: any("A file of the zip was left out: 1 .tif." in hint for hint in hints(page))
-    )
+    page.until(lambda: len(hints(page)) > 1)
+    assert "A file of the zip was left out: 1 .tif." in hints(page)[0]
+    assert "A picture cannot be read and was left out: cat/18.png. " in hints(page)[1]
     names = page.execute_script("return document.getElementById('classes').innerText").split()
     assert names == ["bee", "cat"]
     assert form(page) == "64 1", "grey pictures of 56 x 56"
@@ -420,7 +421,10 @@ BAD = {
     ),
     "counts": (idx(70, 60), "labels as images, 70, got 60"),
     "no zip": ({"pets.zip": b"PK not really"}, "pets.zip: "),
-    "no picture": ({"pets.zip": folders(png=b"not a picture")}, "is no picture"),
+    "no picture": (
+        {"pets.zip": folders(png=b"not a picture")},
+        "folder bee: expected pictures that can be read, got none. bee/8.png: ",
+    ),
     "a class of TIFF": (
         {"pets.zip": added(folders(png=PNG), "pets/fox/1.tif")},
         "pets.zip: folder pets/fox: expected pictures (.png, ",

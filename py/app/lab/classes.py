@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.lab.images import normalize_digit, pictures
+from app.lab.images.hints import some
 from app.lab.images.import_data import CLASSES, PICTURES, OwnDataError, framed
 from app.lab.kept_classes import LONGEST, MOST, SIDE, KeptClasses, Taken
 from app.language import tr
@@ -180,33 +181,34 @@ class Classes:
         return self._add(number, image, drawn=True)
 
     async def add_files(self, number: int, names: list[str], urls: list[str]) -> dict[str, Any]:
-        """Add files of pictures to a class, all or none; return the listing.
+        """Add those files to a class that are pictures, as long as there is room.
 
-        Raises:
-            OwnDataError: a file is no picture.
+        Returns:
+            the listing, with `refused`: which files were left out, and why; '' where none was.
         """
-        images = []
+        refused: dict[str, str] = {}
         for name, url in zip(names, urls, strict=True):
             try:
-                images.append(framed(await self._decode(url), SIDE, 3))
+                self._room(number)
+                image = framed(await self._decode(url), SIDE, 3)
+                self._add(number, image, drawn=False)
+            except OwnDataError as error:
+                refused[name] = str(error)
             except Exception as error:
-                raise OwnDataError(_unread(name, error)) from error
+                refused[name] = _unread(name, error)
             await asyncio.sleep(0)
-        self._room(number, len(images))
-        for image in images:
-            self._add(number, image, drawn=False)
-        return self.listing()
+        return {**self.listing(), "refused": _refused(refused, len(names))}
 
     def _add(self, number: int, image: Any, *, drawn: bool) -> dict[str, Any]:
-        held = self._room(number, 1)
+        held = self._room(number)
         taken = Taken(next(self._numbers), image, drawn)
         held.append(taken)
         return _thumb(taken)
 
-    def _room(self, number: int, count: int) -> list[Taken]:
-        """Return the pictures of a class that has room for some more."""
+    def _room(self, number: int) -> list[Taken]:
+        """Return the pictures of a class that has room for one more."""
         held = self._class(number).pictures
-        if len(held) + count > MOST:
+        if len(held) >= MOST:
             raise OwnDataError(tr("{count} pictures of a class are enough.", count=MOST))
         return held
 
@@ -227,10 +229,24 @@ class Classes:
         return self.listing()
 
 
+def _refused(refused: dict[str, str], total: int) -> str:
+    """Return which of some files were left out, and why the first was."""
+    why = next(iter(refused.values()), "")
+    if not refused or total == 1:
+        return why
+    words = tr(
+        "Left out, {count} of {total} files: {names}.",
+        count=len(refused),
+        total=total,
+        names=some(list(refused)),
+    )
+    return f"{words} {why}"
+
+
 def _unread(name: str, error: Exception) -> str:
     """Return why a file could not be decoded."""
     if name.lower().endswith(PICTURES):
-        return tr("{name} is no picture: {error}", name=name, error=error)
+        return tr("{name} cannot be read: {error}", name=name, error=error)
     kinds = ", ".join(PICTURES)
     return tr(
         "{name} is no picture that can be read: expected {kinds}. Save it as a PNG first.",

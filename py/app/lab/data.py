@@ -29,8 +29,12 @@ IDS = {title: name for name, title in TITLES.items()} | {NAME: "classes"}
 """What a link names data; those of the user's, which it cannot hold, are "own"."""
 Form = tuple[int, int]
 """Side and channels of images."""
-Source = Callable[[Form | None], Awaitable[tuple[Dataset, Dataset]]]
-"""Makes training and test data, as images of a form or of the one that suits."""
+Source = Callable[
+    [Form | None],
+    Awaitable[tuple[Dataset, Dataset] | tuple[Dataset, Dataset, import_data.Left]],
+]
+"""Makes training and test data, as images of a form or of the one that suits; of a user's files
+also what was left out."""
 
 
 class Classes(Protocol):
@@ -62,7 +66,7 @@ class Data:
         self._rng = np.random.default_rng(0)
         self._source: tuple[str, Source] | None = None  # of pictures that can be made again
         self._classes: Classes | None = None
-        self._left: dict[str, int] = {}  # numbers of files that are no part of the data
+        self._left: list[import_data.Left] = []  # files that are no part of the data
 
     def counts(self) -> dict[str, Any]:
         """Return the data's name, sizes, class names and number of images of each class.
@@ -105,11 +109,11 @@ class Data:
         parts = await asyncio.gather(*[downloads.download(url) for url in urls])
         files = dict(zip(names, parts, strict=True))
 
-        async def read(form: Form | None) -> tuple[Dataset, Dataset]:
-            return import_data.split(*await import_data.read(files, downloads.decode_image, form))
+        async def read(form: Form | None) -> tuple[Dataset, Dataset, import_data.Left]:
+            *data, left = await import_data.read(files, downloads.decode_image, form)
+            return (*import_data.split(*data), left)
 
-        left, zipped = import_data.left_out(files), import_data.holds_pictures(files)
-        await self.use(names[0], read, convertible=zipped, left=left)
+        await self.use(names[0], read, convertible=import_data.holds_pictures(files))
 
     async def choose(self, name: str, base: str) -> bool:
         """Train on a data set that a link may name; return whether there is one of this name.
@@ -211,7 +215,7 @@ class Data:
         if self._source is None:
             raise import_data.OwnDataError("these data have no pictures that could be made again")
         name, source = self._source
-        await self.use(name, source, convertible=True, form=(side, channels), left=self._left)
+        await self.use(name, source, convertible=True, form=(side, channels))
 
     async def use(
         self,
@@ -221,7 +225,6 @@ class Data:
         convertible: bool,
         form: Form | None = None,
         read: Callable[[Any], Any] | None = None,
-        left: dict[str, int] | None = None,
     ) -> None:
         """Train on other data from now on; where they cannot be made, the data stay as they are.
 
@@ -231,20 +234,19 @@ class Data:
             convertible: whether it makes images of any form.
             form: of the images; by default what suits them.
             read: makes of pictures what a network takes, where that is no picture.
-            left: numbers of files that are no part of the data, by their endings.
         """
-        train, test = await source(form)
+        train, test, *self._left = await source(form)
         self._source = (name, source) if convertible else None
-        self._left = left or {}
         self._mnist.use(name, train, test, read)
         self._replaced()
 
     def restore(self) -> None:
         """Go back to MNIST; drawings that were among its images return to their buckets."""
-        self._source, self._left = None, {}
+        self._source, self._left = None, []
         self._mnist.restore()
         self._replaced()
 
     def hints(self) -> list[str]:
         """Return warnings about files left out, uneven classes and double images, in sentences."""
-        return [*hints.left_out(self._left), *hints.hints(self._mnist.train, self._mnist.test)]
+        left = [hint for left in self._left for hint in hints.left_out(left)]
+        return [*left, *hints.hints(self._mnist.train, self._mnist.test)]

@@ -475,13 +475,12 @@ class Classes:
         urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]
         try:
             listing = await self.client.lab.own.add_files(number, names, urls)
-        except Exception as error:
-            self.cards.wrong(number, _words(error))
-            return
         finally:
             for url in urls:
                 js.URL.revokeObjectURL(url)
         await self._show(listing)
+        if number in self.cards.counts:  # else the class was deleted meanwhile
+            self.cards.wrong(number, listing["refused"])
 
     async def add(self, number, pixels, drawn=0):
         """Add a picture to a class; return whether there was room.

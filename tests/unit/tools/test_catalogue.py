@@ -29,6 +29,7 @@ MANY = {
     "Trained for {trained} epochs.": "of one there is another text",
     "Your drawings are among the {count} training images now.": "other images were there before",
     "3 × 3 convolution, {channels} channels, {direction}": "a measurement's own",
+    "Left out, {count} of {total} files: {names}.": "of one there is another text",
     "the {tested} test rows": "a fifth of ten at least",
     "the last layer must be Dense with {classes} units and softmax: one probability a class": (
         "two are the fewest"

@@ -4,34 +4,48 @@ from __future__ import annotations
 
 from nn.data import Dataset
 
-from app.lab.images.import_data import PICTURES
+from app.lab.images.import_data import PICTURES, Left
 from app.language import grouped, plural, tr
 
 UNEVEN = 4  # a class with so many times fewer images than another one is called rare
-KINDS = 3  # of files that a hint names
+NAMED = 3  # kinds of files, and files, that a hint names
 
 
-def left_out(kinds: dict[str, int]) -> list[str]:
-    """Return a sentence about the files of a zip that were left out, if any were.
-
-    Args:
-        kinds: numbers of files by their endings, the most first.
-    """
-    if not kinds:
-        return []
-    total = sum(kinds.values())
-    named = [f"{grouped(count)} {kind}" for kind, count in list(kinds.items())[:KINDS]]
-    return [
-        plural(
-            total,
-            "A file of the zip was left out: {kinds}. A class is a folder of pictures: {endings}.",
-            "{count} files of the zip were left out: {kinds}. "
-            "A class is a folder of pictures: {endings}.",
-            count=grouped(total),
-            kinds=", ".join([*named, "…"] if len(kinds) > KINDS else named),
-            endings=", ".join(PICTURES),
+def left_out(left: Left) -> list[str]:
+    """Return a sentence about files that were left out, and one about pictures, if any were."""
+    said = []
+    if left.kinds:
+        total = sum(left.kinds.values())
+        named = [f"{grouped(count)} {kind}" for kind, count in left.kinds.items()]
+        said.append(
+            plural(
+                total,
+                "A file of the zip was left out: {kinds}. "
+                "A class is a folder of pictures: {endings}.",
+                "{count} files of the zip were left out: {kinds}. "
+                "A class is a folder of pictures: {endings}.",
+                count=grouped(total),
+                kinds=some(named),
+                endings=", ".join(PICTURES),
+            )
         )
-    ]
+    if left.unread:
+        said.append(
+            plural(
+                len(left.unread),
+                "A picture cannot be read and was left out: {names}. {why}",
+                "{count} pictures cannot be read and were left out: {names}. {why}",
+                count=grouped(len(left.unread)),
+                names=some(list(left.unread)),
+                why=next(iter(left.unread.values())),
+            )
+        )
+    return said
+
+
+def some(names: list[str]) -> str:
+    """Return the first names in a row, with a sign where there are more."""
+    return ", ".join([*names[:NAMED], "…"] if len(names) > NAMED else names)
 
 
 def hints(train: Dataset, test: Dataset) -> list[str]:

@@ -2,10 +2,11 @@
 with a folder a class.
 
 Pictures in a zip become images of one of SIDES, in grey or in colour: by default as the pictures
-are. None is squashed: one that is not square has a border of its own paper.
+are. None is squashed: one that is not square has a border of its own paper. One that cannot be read
+is left out and named.
 
-Whatever does not fit raises OwnDataError naming the file, what was expected and what came, before
-anything is put in place of the data at hand.
+Whatever else does not fit raises OwnDataError naming the file, what was expected and what came,
+before anything is put in place of the data at hand.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import io
 import math
 import zipfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from nn.data import Dataset, parse_idx
@@ -51,7 +52,7 @@ SAMPLE = 50  # pictures that are looked at for size and colour
 COLOURED = 24  # from this distance between its red, green and blue on a pixel is no grey
 # A zip may declare far more than it holds: 60,000 images of 28 x 28 are 47 MB.
 MOST_IMAGES = 100_000
-MOST_BYTES = 8 << 20
+MOST_BYTES = 32 << 20  # of a picture
 MOST_MEMORY = 400 << 20  # of all images as bytes
 
 # In the order of its batches.meta.txt.
@@ -63,6 +64,22 @@ Decode = Callable[[bytes], Awaitable[Any]]
 
 class OwnDataError(ValueError):
     """The user's files are no data set that this page can train on."""
+
+
+class Left(NamedTuple):
+    """Files that are no part of the data.
+
+    Attributes:
+        kinds: numbers of files that are no pictures in a folder, by their endings, the most first.
+        unread: why a picture cannot be read, by its path.
+    """
+
+    kinds: dict[str, int]
+    unread: dict[str, str]
+
+
+Read = tuple[Any, Any, list[str], Left]
+"""Images, labels, names of the classes, and what was left out."""
 
 
 def checked(name: str, images: Any, labels: Any) -> tuple[Any, Any]:
@@ -250,8 +267,8 @@ def _refuse_cells(name: str, lines: list[tuple[int, str]]) -> None:
 
 async def read_zip(
     name: str, content: bytes, decode: Decode, form: tuple[int, int] | None = None
-) -> tuple[Any, Any, list[str]]:
-    """Read images, one folder a class.
+) -> Read:
+    """Read images, one folder a class; a picture that cannot be read is left out.
 
     Args:
         name: of the file.
@@ -265,31 +282,49 @@ async def read_zip(
     folders = sorted({_parts(entry)[-2] for entry in entries})
     if not 2 <= len(folders) <= CLASSES:
         raise OwnDataError(f"{name}: expected 2 to 10 folders of images, got {len(folders)}")
-    if len(entries) > MOST_IMAGES or any(entry.file_size > MOST_BYTES for entry in entries):
-        raise OwnDataError(f"{name}: expected at most {MOST_IMAGES} images of at most 8 MB")
+    if len(entries) > MOST_IMAGES:
+        raise OwnDataError(f"{name}: expected at most {MOST_IMAGES} images, got {len(entries)}")
+    left = Left(_kinds(others), {})
 
-    async def picture(entry: zipfile.ZipInfo) -> Any:
-        try:
-            return await decode(archive.read(entry))
-        except Exception as error:
-            raise OwnDataError(f"{name}: {entry.filename} is no picture: {error}") from error
+    async def read_some(entries: list[zipfile.ZipInfo]) -> AsyncIterator[tuple[Any, str]]:
+        for entry in entries:
+            try:
+                if entry.file_size > MOST_BYTES:
+                    raise OwnDataError(f"expected at most {MOST_BYTES >> 20} MB")
+                yield await decode(archive.read(entry)), _parts(entry)[-2]
+            except Exception as error:
+                left.unread["/".join(_parts(entry)[-2:])] = str(error)
 
     if form is None:
-        form = suiting([await picture(entry) for entry in entries[:: -(-len(entries) // SAMPLE)]])
+        some = entries[:: -(-len(entries) // SAMPLE)]
+        form = suiting([picture async for picture, _ in read_some(some)])
     side, channels = form
     if len(entries) * side * side * channels > MOST_MEMORY:
         raise OwnDataError(f"{name}: {len(entries)} images of {side} pixels need too much memory")
-    images = [framed(await picture(entry), side, channels) for entry in entries]
-    labels = [folders.index(_parts(entry)[-2]) for entry in entries]
-    return (*checked(name, np.stack(images), np.array(labels)), folders)
+    rows = [(framed(one, side, channels), folder) async for one, folder in read_some(entries)]
+    _refuse_unread(name, folders, {folder for _, folder in rows}, left.unread)
+    images = np.stack([image for image, _ in rows])
+    labels = np.array([folders.index(folder) for _, folder in rows])
+    return (*checked(name, images, labels), folders, left)
+
+
+def _refuse_unread(name: str, folders: list[str], read: set[str], unread: dict[str, str]) -> None:
+    """Refuse a folder of which no picture can be read: it is a class."""
+    for folder in folders:
+        if folder not in read:
+            path, why = next(row for row in unread.items() if row[0].startswith(folder + "/"))
+            raise OwnDataError(
+                f"{name}: folder {folder}: expected pictures that can be read, got none. "
+                f"{path}: {why}"
+            )
 
 
 def suiting(pictures: list[Any]) -> tuple[int, int]:
     """Return side and channels of images that lose nothing of such pictures, if possible."""
-    longest = float(np.median([max(picture.shape[:2]) for picture in pictures]))
+    longest = float(np.median([max(picture.shape[:2]) for picture in pictures] or [SIDE]))
     side = next((side for side in SIDES if side >= longest), SIDES[-1])
     spans = [np.ptp(picture.astype(np.int16), axis=2) for picture in pictures]
-    return side, 3 if max((span > COLOURED).mean() for span in spans) > 0.01 else 1
+    return side, 3 if any((span > COLOURED).mean() > 0.01 for span in spans) else 1
 
 
 def framed(picture: Any, side: int, channels: int) -> Any:
@@ -362,17 +397,6 @@ def _kinds(entries: Iterable[zipfile.ZipInfo]) -> dict[str, int]:
     return dict(kinds.most_common())
 
 
-def left_out(files: dict[str, bytes]) -> dict[str, int]:
-    """Return how many files of a zip are no pictures in a folder, by their endings.
-
-    Raises:
-        OwnDataError: it is no zip.
-    """
-    if not holds_pictures(files):
-        return {}
-    return _kinds(entry for file in files.items() for entry in _members(_archive(*file))[1])
-
-
 def holds_pictures(files: dict[str, bytes]) -> bool:
     """Return whether files are a zip of pictures."""
     return len(files) == 1 and all(content[:2] == b"PK" for content in files.values())
@@ -380,8 +404,8 @@ def holds_pictures(files: dict[str, bytes]) -> bool:
 
 async def read(
     files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None = None
-) -> tuple[Any, Any, list[str]]:
-    """Return images, labels and class names of files of any of these kinds; see `read_zip`."""
+) -> Read:
+    """Return what files of any of these kinds hold; see `read_zip`."""
     try:
         return await _read(files, decode, form)
     except OwnDataError as error:
@@ -402,20 +426,19 @@ def _meant(name: str, content: bytes) -> str:
     return ""
 
 
-async def _read(
-    files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None
-) -> tuple[Any, Any, list[str]]:
+async def _read(files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None) -> Read:
     if holds_pictures(files):
         ((name, content),) = files.items()
         return await read_zip(name, content, decode, form)
     if holds_batches(files):
-        return (*read_batches(files), [*CIFAR])
+        return (*read_batches(files), [*CIFAR], Left({}, {}))
     name = next(iter(files))
     if len(files) > 1 and all(one.lower().endswith(TABLES) for one in files):
         raise OwnDataError(f"{', '.join(files)}: expected one table at a time, got {len(files)}")
     table = len(files) == 1 and name.lower().endswith((".csv", ".txt"))
     images, labels = read_csv(name, files[name]) if table else read_idx(files)
-    return images, labels, [str(digit) for digit in range(max(2, int(labels.max()) + 1))]
+    names = [str(digit) for digit in range(max(2, int(labels.max()) + 1))]
+    return images, labels, names, Left({}, {})
 
 
 def split(images: Any, labels: Any, names: list[str], seed: int = 0) -> tuple[Dataset, Dataset]:

@@ -134,21 +134,38 @@ def test_a_wrong_name_is_refused_and_the_last_one_stays(name: str, words: str) -
 UNREAD = ["svg", "SVG", "tif", "heic", "txt"]
 
 
-def test_files_are_taken_all_or_none_and_a_class_is_full_at_some_time() -> None:
+def add(own: Own, number: int, files: dict[str, str]) -> str:
+    """Add files, given by name as what is at their addresses; what is said of those left out."""
+    found = asyncio.run(own.add_files(number, list(files), list(files.values())))
+    assert found.keys() == own.listing().keys() | {"refused"}
+    return str(found["refused"])
+
+
+def test_files_that_are_pictures_are_taken_and_others_are_named() -> None:
     own = made(MOST - 1, 0)
     first, second = (one.number for one in own.classes)
     for name, words in (
-        ("b.png", "is no picture: not a picture"),
-        *((f"b.{kind}", r"is no picture that can be read: expected \.png") for kind in UNREAD),
+        ("b.png", "cannot be read: not a picture"),
+        *((f"b.{kind}", "is no picture that can be read: expected .png") for kind in UNREAD),
     ):
-        with pytest.raises(OwnDataError, match=f"{name} {words}"):
-            asyncio.run(own.add_files(second, ["a.png", name], ["picture", "text"]))
+        assert add(own, second, {name: "text"}).startswith(f"{name} {words}")
     assert not own.classes[1].pictures
-    asyncio.run(own.add_files(second, ["a.png", "c.png"], ["picture", "picture"]))
-    assert len(own.classes[1].pictures) == 2
-    with pytest.raises(OwnDataError, match="are enough"):
-        asyncio.run(own.add_files(first, ["a.png", "b.png"], ["picture", "picture"]))
-    assert len(own.classes[0].pictures) == MOST - 1
+    assert add(own, second, {"a.png": "picture", "c.png": "picture"}) == ""
+    files = {f"{n}.png": "text" if n % 2 else "picture" for n in range(9)}
+    assert add(own, second, files) == (
+        "Left out, 4 of 9 files: 1.png, 3.png, 5.png, …. 1.png cannot be read: not a picture"
+    )
+    assert len(own.classes[1].pictures) == 7
+    full = "Left out, 2 of 3 files: b.png, c.png. 500 pictures of a class are enough."
+    assert add(own, first, {f"{name}.png": "picture" for name in "abc"}) == full
+    assert len(own.classes[0].pictures) == MOST
+    own.remove_class(first)
+    assert "expected one of 1 classes" in add(own, first, {"a.png": "picture"})
+
+
+def test_no_more_pictures_and_classes_are_taken_than_a_page_shows() -> None:
+    own = made(0, 0)
+    second = own.classes[1].number
     with pytest.raises(OwnDataError, match="expected 96 x 96 RGBA"):
         own.add(second, np.zeros(12, np.uint8))
     for _ in range(8):

@@ -25,7 +25,11 @@ async def decode(octets: bytes) -> np.ndarray:
 
 
 def read(files: dict[str, bytes]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    return asyncio.run(import_data.read(files, decode))
+    return asyncio.run(import_data.read(files, decode))[:3]
+
+
+def left_out(files: dict[str, bytes]) -> import_data.Left:
+    return asyncio.run(import_data.read(files, decode))[3]
 
 
 def as_csv(rows: np.ndarray, heading: str = "") -> bytes:
@@ -219,7 +223,7 @@ def test_every_kind_of_picture_that_browsers_read_is_read(
     images, _, classes = read(files)
     assert classes == ["bee", "cat"]
     assert images[:, 0, 0].tolist() == list(range(12))
-    assert import_data.left_out(files) == {}
+    assert left_out(files) == ({}, {})
 
 
 def test_folders_may_be_divided_by_backslashes() -> None:
@@ -231,7 +235,7 @@ def test_folders_may_be_divided_by_backslashes() -> None:
 def test_texts_and_what_systems_add_are_left_out_and_not_said(beside: str) -> None:
     files = {"pets.zip": as_zip({**PETS, beside: b""})}
     assert len(read(files)[0]) == 12
-    assert import_data.left_out(files) == {}
+    assert left_out(files) == ({}, {})
 
 
 @pytest.mark.parametrize(
@@ -249,13 +253,35 @@ def test_other_files_that_are_left_out_are_counted_and_said(
 ) -> None:
     files = {"pets.zip": as_zip({**PETS, **dict.fromkeys(others, b"")})}
     assert len(read(files)[0]) == 12
-    assert import_data.left_out(files) == kinds
-    [said] = hints.left_out(kinds)
+    left = left_out(files)
+    assert left == (kinds, {})
+    [said] = hints.left_out(left)
     assert said.startswith(
         "A file of the zip was" if len(others) == 1 else f"{len(others)} files of the zip were"
     )
     assert all(f"{count} {kind}" in said for kind, count in kinds.items())
     assert ".jfif" in said
+
+
+@pytest.mark.parametrize("form", [None, (28, 1)])
+@pytest.mark.parametrize("bad", [[0], [2, 4], [1, 3, 5, 8]])
+def test_pictures_that_cannot_be_read_are_left_out_and_named(form: Any, bad: list[int]) -> None:
+    more = {f"set/bee/{n}.png": str(n).encode() for n in range(12, 16)}
+    names, last = list(PETS), "set/cat/20.png"
+    damaged = {names[n]: b"damaged" for n in bad}
+    content = bytearray(as_zip({**PETS, **damaged, **more, last: b"20"}))
+    content[content.index(last.encode()) + len(last)] ^= 1  # it does not fit its checksum
+    files = {"pets.zip": bytes(content)}
+    images, labels, classes, left = asyncio.run(import_data.read(files, decode, form))
+    found = [(classes[k], int(image[0, 0])) for k, image in zip(labels, images, strict=True)]
+    whole = [("cat" if n < 12 and n % 2 else "bee", n) for n in range(16) if n not in bad]
+    assert found == whole
+    paths = [names[n].removeprefix("set/") for n in bad]
+    assert list(left.unread) == [*paths, "cat/20.png"]
+    [said] = hints.left_out(left)
+    assert said.startswith(f"{len(bad) + 1} pictures cannot be read and were left out: ")
+    assert ", ".join(left.unread) in said or "…" in said
+    assert said.endswith(left.unread[paths[0]])
 
 
 @pytest.mark.parametrize("folder", ["fox", "set/fox", "set/fox/red", "train/set/wolf"])
@@ -271,13 +297,16 @@ def test_a_class_without_a_picture_that_can_be_read_is_refused(folder: str, file
 def test_files_that_were_left_out_are_said_as_long_as_the_data_are_these() -> None:
     digits = Mnist()
     data = Data(digits, lambda: None)
-    left = {".tif": 3, ".csv": 2, ".md": 1, ".pdf": 1}
+    left = import_data.Left({".tif": 3, ".csv": 2, ".md": 1, ".pdf": 1}, {})
 
     async def source(form: Any) -> Any:
         return import_data.split(IMAGES, LABELS, list("0123456789"))
 
+    async def read(form: Any) -> Any:
+        return (*await source(form), left)
+
     async def use() -> None:
-        await data.use("pets.zip", source, convertible=True, left=left)
+        await data.use("pets.zip", read, convertible=True)
         said = data.hints()[0]
         assert said.startswith(
             "7 files of the zip were left out: 3 .tif, 2 .csv, 1 .md, …. A class"
@@ -309,7 +338,14 @@ def test_files_that_were_left_out_are_said_as_long_as_the_data_are_these() -> No
         ({"a.csv": b"1,2", "b.TSV": b"1"}, "a.csv, b.TSV: expected one table at a time, got 2"),
         ({"a.zip": b"PK not really"}, "a.zip: File is not a zip file"),
         ({"a.zip": as_zip({"one/1.png": b"1"})}, "expected 2 to 10 folders of images, got 1"),
-        ({"a.zip": as_zip({"one/1.png": b"x", "two/2.png": b"2"})}, "one/1.png is no picture"),
+        (
+            {"a.zip": as_zip({"one/1.png": b"x", "two/2.png": b"2"})},
+            "folder one: .* one/1.png: invalid",
+        ),
+        (
+            {"a.zip": as_zip({f"{k}/{n}.png": b"" for k in "ab" for n in range(9)})},
+            "folder a: expected pictures that can be read, got none. a/0.png: invalid literal",
+        ),
     ],
 )
 def test_names_the_file_that_does_not_fit(files: dict[str, bytes], message: str) -> None:
