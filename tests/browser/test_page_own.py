@@ -99,6 +99,8 @@ def picture(page):
     return base64.b64decode(address.split(",")[1])
 
 
+# The header of a PNG of 20,000 x 20,000 pixels.
+HUGE = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + 2 * (20_000).to_bytes(4, "big")
 TRACKS = "document.querySelector('video.live').srcObject.getTracks()"
 
 
@@ -135,6 +137,8 @@ def test_a_class_gets_its_name_and_its_pictures(page, tmp_path):
     left = "Left out, 1 of 2 files: diary.txt. diary.txt is no picture"
     page.until(lambda: wrong(page, 1).startswith(left))
     assert counts(page)[1] == 9, "the picture beside it is taken"
+    drop(page, 1, {"huge.png": HUGE})
+    page.until(lambda: wrong(page, 1).startswith("huge.png cannot be read: 20,000 × 20,000 pixels"))
     drop(page, 1, {"logo.svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>'})
     unread = "logo.svg is no picture that can be read: expected .png, .jpg, "
     page.until(lambda: wrong(page, 1).startswith(unread))

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from app.lab.images import sizes
+
 ROOT = "static/vendor/"
 MOST = 512
 
@@ -56,9 +58,14 @@ async def decode_image(content: bytes) -> Any:
     """Return any picture that the browser reads as (h, w, 3) uint8, at most MOST pixels a side.
 
     What is transparent is white.
+
+    Raises:
+        TooLarge: it has more pixels than can be decoded in short time.
+        JsException: it is no picture, or damaged.
     """
     import js
 
+    sizes.check(content)
     data = js.Uint8Array.new(len(content))
     data.assign(content)
     bitmap = await js.createImageBitmap(js.Blob.new([data]))
