@@ -303,7 +303,7 @@ class PageApp:
             return None
         if files.length == 1 and files[0].name.lower().endswith(MODELS):
             return self.models.load(files[0])
-        return self.data.take(files)
+        return self.data.take(dom.files(event.dataTransfer))
 
     def _leaving(self, event):
         # A run that is saved can be continued; one that is not deserves a question.

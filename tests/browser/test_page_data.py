@@ -17,6 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from tests.support import screen
+from tests.support.drop import drop_paths
 from tools.serve import ROOT
 
 pytestmark = pytest.mark.light(60_000, 10_000)
@@ -132,7 +133,7 @@ def count(page):
 
 @pytest.mark.promise(
     "The page: data",
-    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, folders of pictures, also zipped, opened or dropped, and back",
 )
 def test_a_csv_takes_the_place_of_mnist_and_gives_it_back(page, tmp_path):
     rows = np.random.default_rng(0).integers(0, 256, (70, 785))
@@ -146,7 +147,7 @@ def test_a_csv_takes_the_place_of_mnist_and_gives_it_back(page, tmp_path):
 
 @pytest.mark.promise(
     "The page: data",
-    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, folders of pictures, also zipped, opened or dropped, and back",
 )
 def test_a_zip_of_folders_names_the_classes(page, tmp_path):
     target = io.BytesIO()
@@ -157,6 +158,30 @@ def test_a_zip_of_folders_names_the_classes(page, tmp_path):
     give(page, tmp_path / "pets.zip")
     page.until(lambda: count(page) == "pets.zip: 12 + 2 images")
     assert "bee" in page.execute_script("return document.getElementById('classes').innerText")
+    restored(page)
+
+
+@pytest.mark.promise(
+    "The page: data",
+    "Custom data: IDX, CSV, folders of pictures, also zipped, opened or dropped, and back",
+)
+def test_folders_are_dropped_or_opened_and_read_again_in_another_form(page, tmp_path):
+    for path in [*(f"{kind}/{n}.png" for kind in ("bee", "cat") for n in range(7)), "cat/a.tif",
+                 "cat/.DS_Store", "cat/Thumbs.db", ".git/1.png", "bee/__MACOSX/1.png"]:  # fmt: skip
+        (tmp_path / "pets" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pets" / path).write_bytes(PNG if path[-5].isdecimal() else b"")
+    (tmp_path / "empty").mkdir()
+    zone = page.find_element(By.ID, "drop")
+    drop_paths(page, zone, tmp_path / "pets" / "cat", tmp_path / "pets" / "bee")
+    page.until(lambda: count(page) == "cat, bee: 12 + 2 images")
+    assert "A file was left out: 1 .tif." in hints(page)[0]
+    Select(page.find_element(By.ID, "data-form")).select_by_value("32 3")
+    page.until(lambda: said(page) == "The pictures are 32 × 32, colour now.")
+    drop_paths(page, zone, tmp_path / "empty")
+    page.until(lambda: said(page) == "There is no file in it.")
+    page.find_element(By.ID, "data-folder").send_keys(str(tmp_path / "pets"))
+    page.until(lambda: count(page) == "pets: 12 + 2 images")
+    assert len(page.execute_script("return [...document.querySelectorAll('#classes b')]")) == 2
     restored(page)
 
 
@@ -314,7 +339,7 @@ def test_a_column_of_a_table_is_learned_from_the_others(page):
 
 @pytest.mark.promise(
     "The page: data",
-    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, folders of pictures, also zipped, opened or dropped, and back",
 )
 def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page):
     assert drop(page, {"dropped.csv": csv()}, "training")
@@ -372,7 +397,7 @@ def test_another_worker_has_not_the_options_of_data_that_died_with_the_last(
 
 @pytest.mark.promise(
     "The page: data",
-    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, folders of pictures, also zipped, opened or dropped, and back",
 )
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzip"])
 def test_a_pair_of_idx_files_may_be_dropped(page, zipped):
@@ -387,7 +412,7 @@ def test_a_pair_of_idx_files_may_be_dropped(page, zipped):
 
 @pytest.mark.promise(
     "The page: data",
-    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, folders of pictures, also zipped, opened or dropped, and back",
 )
 def test_a_zip_of_folders_may_be_dropped_with_pictures_of_any_kind(page):
     pictures = {kind: picture(page, kind) for kind in ("png", "jpeg", "webp")}
@@ -396,7 +421,7 @@ def test_a_zip_of_folders_may_be_dropped_with_pictures_of_any_kind(page):
     assert drop(page, {"pets.zip": added(packed, *others)})
     page.until(lambda: count(page) == "pets.zip: 13 + 3 images")
     page.until(lambda: len(hints(page)) > 1)
-    assert "A file of the zip was left out: 1 .tif." in hints(page)[0]
+    assert "A file was left out: 1 .tif." in hints(page)[0]
     assert "A picture cannot be read and was left out: cat/18.png. " in hints(page)[1]
     names = page.execute_script("return document.getElementById('classes').innerText").split()
     assert names == ["bee", "cat"]
@@ -528,7 +553,7 @@ def test_the_subset_slider_says_how_many_images_train(page):
 
 @pytest.mark.promise(
     "The page: data",
-    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, folders of pictures, also zipped, opened or dropped, and back",
 )
 def test_the_published_idx_files_are_read(page):
     folder = ROOT / "static" / "vendor" / "mnist"

@@ -7,6 +7,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
+from tests.support.drop import MIDDLE, drop_paths
 from tests.support.pad import draw
 
 pytestmark = pytest.mark.light
@@ -143,13 +144,16 @@ def test_a_class_gets_its_name_and_its_pictures(page, tmp_path):
     unread = "logo.svg is no picture that can be read: expected .png, .jpg, "
     page.until(lambda: wrong(page, 1).startswith(unread))
     assert counts(page)[1] == 9
-
-
-MIDDLE = """
-arguments[0].scrollIntoView({ block: "center", behavior: "instant" });
-const box = arguments[0].getBoundingClientRect();
-return [box.x + box.width / 2, box.y + box.height / 2];
-"""
+    (tmp_path / ".DS_Store").touch()
+    (tmp_path / "deep" / "empty").mkdir(parents=True)
+    (tmp_path / "deep" / "four.png").write_bytes(picture(page))
+    card = page.find_elements(By.CSS_SELECTOR, ".class")[1]
+    drop_paths(page, card, tmp_path)
+    page.until(lambda: counts(page)[1] == 11)
+    assert wrong(page, 1) == ""
+    card = page.find_elements(By.CSS_SELECTOR, ".class")[1]
+    drop_paths(page, card, tmp_path / "deep" / "empty")
+    page.until(lambda: wrong(page, 1) == "There is no file in it.")
 
 
 def double_click(page, element):

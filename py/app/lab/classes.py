@@ -14,7 +14,7 @@ from app.lab.images import normalize_digit, pictures
 from app.lab.images.hints import some
 from app.lab.images.import_data import CLASSES, PICTURES, OwnDataError, framed
 from app.lab.kept_classes import LONGEST, MOST, SIDE, KeptClasses, Taken
-from app.language import tr
+from app.language import grouped, tr
 
 THUMB = 48
 FEWEST = 3  # pictures of a class, of which one is for the test
@@ -236,8 +236,8 @@ def _refused(refused: dict[str, str], total: int) -> str:
         return why
     words = tr(
         "Left out, {count} of {total} files: {names}.",
-        count=len(refused),
-        total=total,
+        count=grouped(len(refused)),
+        total=grouped(total),
         names=some(list(refused)),
     )
     return f"{words} {why}"

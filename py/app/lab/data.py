@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -106,14 +107,13 @@ class Data:
         Raises:
             OwnDataError: the files are no data set; the data stay as they are.
         """
-        parts = await asyncio.gather(*[downloads.download(url) for url in urls])
-        files = dict(zip(names, parts, strict=True))
+        name, files = await _given(names, urls)
 
         async def read(form: Form | None) -> tuple[Dataset, Dataset, import_data.Left]:
-            *data, left = await import_data.read(files, downloads.decode_image, form)
+            *data, left = await import_data.read(name, files, downloads.decode_image, form)
             return (*import_data.split(*data), left)
 
-        await self.use(names[0], read, convertible=import_data.holds_pictures(files))
+        await self.use(name, read, convertible=import_data.holds_pictures(files))
 
     async def choose(self, name: str, base: str) -> bool:
         """Train on a data set that a link may name; return whether there is one of this name.
@@ -250,3 +250,15 @@ class Data:
         """Return warnings about files left out, uneven classes and double images, in sentences."""
         left = [hint for left in self._left for hint in hints.left_out(left)]
         return [*left, *hints.hints(self._mnist.train, self._mnist.test)]
+
+
+async def _given(names: list[str], urls: list[str]) -> tuple[str, import_data.Files]:
+    """Return the name of what a user gave, and the files; those in folders are read when needed."""
+    loaders = {
+        name: partial(downloads.download, url) for name, url in zip(names, urls, strict=True)
+    }
+    if any("/" in name for name in names):
+        tops = dict.fromkeys(name.split("/")[0] for name in names)
+        return hints.some(list(tops)), [import_data.Member(*row) for row in loaders.items()]
+    parts = await asyncio.gather(*[load() for load in loaders.values()])
+    return names[0], dict(zip(names, parts, strict=True))

@@ -21,5 +21,28 @@
   remembers() { try { return Boolean(localStorage); } catch { return false; } },
   recall(key) { try { return localStorage.getItem(key); } catch { return null; } },
   remember(key, text) { try { localStorage.setItem(key, text); } catch { /* nothing is remembered */ } },
+  // What was chosen or dropped: paths and addresses of the files, those in folders too. A drop is read at once, for it is
+  // empty after its event; what systems put into folders is left out.
+  async files(given) {
+    const names = [], urls = [];
+    const add = (file, path) => {
+      if (/\/(\.|__MACOSX\/|thumbs\.db$|desktop\.ini$)/i.test(path) || !file.name) return;
+      names.push(path);
+      urls.push(URL.createObjectURL(file));
+    };
+    const ask = (item, way) => new Promise((done) => item[way](done, () => done([])));
+    const walk = async (item) => {
+      if (item.isFile) return add(await ask(item, "file"), item.fullPath.slice(1));
+      const reader = item.createReader();
+      for (let some; (some = await ask(reader, "readEntries")).length;) for (const one of some) await walk(one);
+    };
+    const items = [...given.items ?? []].map((item) => item.webkitGetAsEntry()).filter(Boolean);
+    if (items.length) for (const item of items) await walk(item);
+    else for (const file of given.files ?? given) add(file, file.webkitRelativePath || file.name);
+    return {
+      names, urls, title: [...new Set(names.map((name) => name.split("/")[0]))].join(", "),
+      free() { urls.forEach(URL.revokeObjectURL); },
+    };
+  },
   setData(plot, columns) { plot.batch(() => plot.setData(columns)); },
 })

@@ -29,6 +29,7 @@ def evaluate(module, name):
 
 
 script = evaluate(__file__, "dom.js")
+files = script.files  # a promise of {names, urls, title, free} of files, or of what was dropped
 _text = script.write
 
 

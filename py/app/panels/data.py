@@ -2,8 +2,6 @@
 
 import json
 
-import js
-
 from app.endings import TABLES
 from app.language import tr
 from app.page import dom, failures, images, numbers, status, table
@@ -102,7 +100,7 @@ class DropZone:
         """Take files now: after its event a drop is empty, and the browser has opened the files."""
         self._over(event, False)
         event.stopPropagation()
-        return self.take(event.dataTransfer.files)
+        return self.take(dom.files(event.dataTransfer))
 
 
 class Data:
@@ -121,8 +119,10 @@ class Data:
         self.subset = Subset(client, options)
         options.listen("data", lambda _: self.show_choice())
         dom.click("more-samples", self.samples)
-        dom.click("open-data", dom.find("data-files").click)
-        dom.on("data-files", "change", self._chosen)
+        for button, field in ("open-data", "data-files"), ("open-folder", "data-folder"):
+            dom.click(button, dom.find(field).click)
+            dom.on(field, "change", self._chosen)
+        self._held = None  # the files that the data are made of
         dom.click("data-reset", self.restore)
         for side in SIDES:
             for channels, word in ((1, tr("grey")), (3, tr("colour"))):
@@ -140,7 +140,7 @@ class Data:
 
     async def ready(self):
         """Show the data, which are loaded."""
-        dom.enable("more-samples", "open-data", "own-open", "try-test")
+        dom.enable("more-samples", "open-data", "open-folder", "own-open", "try-test")
         await self.refresh()
         self.suited.settled()  # another worker has not the data of the one that is gone
 
@@ -193,44 +193,50 @@ class Data:
     # -- a user's own -----------------------------------------------------------------------
 
     async def _chosen(self, event):
-        await self.take(event.target.files)
+        await self.take(dom.files(event.target.files))
         event.target.value = ""
 
-    async def take(self, files):
-        """Give files to the worker by address: their bytes do not pass through this thread."""
-        if not files.length or not self.client.data_ready or not self.state.free():
-            return
-        names = [files[i].name for i in range(files.length)]
-        urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]
-        async with self.client.replacing as free:
-            if free:
-                await self._take(names, urls)
+    async def take(self, given):
+        """Give files to the worker by address: their bytes do not pass through this thread.
 
-    async def _take(self, names, urls):
-        status.say(tr("Reading {names}…", names=", ".join(names)))
+        Args:
+            given: a promise as `dom.files` returns it.
+        """
+        files = await given
+        if not files.title:
+            status.say(tr("There is no file in it."))
+        elif self.client.data_ready and self.state.free():
+            async with self.client.replacing as free:
+                if free and await self._take(files):  # pictures are read again in another form
+                    files, self._held = self._held, files
+        if files:
+            files.free()
+
+    async def _take(self, files):
+        """Have the worker read files; return whether they are the data now."""
+        status.say(tr("Reading {names}…", names=files.title))
+        names, urls = list(files.names), list(files.urls)
         before = self.options["data"]
         try:
             await self.client.lab.data.import_files(names, urls)
         except Exception as error:
             problem = await self._no_table(names, urls)
             if problem == "":
-                return
+                return False
             status.say(tr("The data are as they were."))
             what = tr("{problem}. As a table: {other}", problem=error, other=problem)
             status.refuse(
                 tr("Not a data set"),
                 what if problem else str(error),
                 tr(
-                    "Nothing was changed. Give IDX images with labels, a CSV, a zip of folders"
-                    " or CIFAR-10's binary batches."
+                    "Nothing was changed. Give IDX images with labels, a CSV, folders of pictures"
+                    " or a zip of them, or CIFAR-10's binary batches."
                 ),
                 status.details_of(error),
             )
-            return
-        finally:
-            for url in urls:
-                js.URL.revokeObjectURL(url)
+            return False
         await self.adopt(before)
+        return True
 
     async def _no_table(self, names, urls):
         """Show the files as a table; return what keeps them from being one, '' if nothing does, and

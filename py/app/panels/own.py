@@ -300,7 +300,7 @@ class Cards:
     def _dropped(self, event, card, number):
         _over(event, card, False)
         event.stopPropagation()
-        return self.panel.take(number, event.dataTransfer.files)
+        return self.panel.take(number, dom.files(event.dataTransfer))
 
 
 class Drawing:
@@ -464,20 +464,26 @@ class Classes:
         dom.find("own-files").click()
 
     async def _chosen(self, event):
-        await self.take(self.wanting, event.target.files)
+        await self.take(self.wanting, dom.files(event.target.files))
         event.target.value = ""
 
-    async def take(self, number, files):
-        """Add files to a class."""
-        if not files.length:
+    async def take(self, number, given):
+        """Add files to a class.
+
+        Args:
+            number: of the class.
+            given: a promise as `dom.files` returns it.
+        """
+        files = await given
+        if not files.title:
+            self.cards.wrong(number, tr("There is no file in it."))
             return
-        names = [files[i].name for i in range(files.length)]
-        urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]
         try:
-            listing = await self.client.lab.own.add_files(number, names, urls)
+            listing = await self.client.lab.own.add_files(
+                number, list(files.names), list(files.urls)
+            )
         finally:
-            for url in urls:
-                js.URL.revokeObjectURL(url)
+            files.free()
         await self._show(listing)
         if number in self.cards.counts:  # else the class was deleted meanwhile
             self.cards.wrong(number, listing["refused"])

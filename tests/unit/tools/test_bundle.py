@@ -186,8 +186,8 @@ def imported(source):
 
 def test_the_controls_wait_for_little_python_and_for_no_other_text():
     found = bundle.modules(bundle.MAIN, ROOT)
-    # 174 kB when farcall moved out: what a press asks for belongs in a text of its own.
-    assert len(bundle.text(found)) <= 190_000
+    # 161 kB without indentation: what a press asks for belongs in a text of its own.
+    assert len(bundle.text(found)) <= 170_000
     others = {
         path: name
         for name, patterns in bundle.TEXTS.items()
@@ -288,7 +288,7 @@ def test_what_the_page_gets_is_what_runs_with_every_line_where_it_was():
     for path, source in sources.items():
         if not path.endswith(".py"):
             continue
-        bare = bundle.bare(source)
+        bare = bundle.thin(bundle.bare(source))
         assert running(bare) == running(source), path
         assert bare.count("\n") == source.count("\n"), path
         for node in ast.walk(ast.parse(bare)):
@@ -446,7 +446,7 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
         for path, source in sources.items():
             found = archive.extractfile(path).read().decode()
             if not path.endswith(".py"):
-                assert found == bundle.uncommented(source)
+                assert found == bundle.close(source)
                 assert "=>{" in found
                 assert "\n//" not in found
                 continue
@@ -469,7 +469,8 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
 # Writes whether acorn makes the same tree of both of each two programs.
 COMPARE = """
 const { parse } = require("acorn");
-const bare = (key, value) => (key === "start" || key === "end" ? undefined : value);
+const bare = (key, value) =>
+    key === "start" || key === "end" ? undefined : typeof value === "bigint" ? `${value}` : value;
 const tree = (text) => JSON.stringify(parse(text, { ecmaVersion: "latest" }), bare);
 const pairs = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
 process.stdout.write(JSON.stringify(pairs.map(([a, b]) => tree(a) === tree(b))));
@@ -480,15 +481,18 @@ def test_javascript_without_comments_and_spaces_is_the_same_program():
     packed = [bundle.modules(patterns, ROOT) for patterns in bundle.TARRED.values()]
     scripts = [text for sources in packed for path, text in sources.items() if path.endswith("js")]
     scripts.append("a = b ? .5 : `x = ${ c , d }` ; e ( ' = ' , \" , \" ) ; f ++ + ++ g ;\n// h\ni")
-    pairs = [(text, bundle.uncommented(text)) for text in scripts]
+    pairs = [(text, bundle.close(text)) for text in scripts]
     assert pairs[-1][1] == "a=b?.5:`x = ${ c , d }`;e(' = ',\" , \");f ++ + ++ g;\ni"
+    texts = [bundle.modules(patterns, ROOT) for patterns in bundle.TEXTS.values()]
+    scripts = [text for sources in texts for path, text in sources.items() if path.endswith("js")]
+    pairs += [(text, bundle.uncommented(text)) for text in scripts]
+    assert len(pairs) > len(scripts) + 2 > 12
     run = subprocess.run(
         ["node", "-e", COMPARE],
         input=json.dumps(pairs), capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert not run.returncode, run.stderr
-    assert json.loads(run.stdout) == [True] * len(scripts)
-    assert len(scripts) > 2
+    assert json.loads(run.stdout) == [True] * len(pairs)
 
 
 SPACED = {

@@ -20,10 +20,8 @@ def left_out(left: Left) -> list[str]:
         said.append(
             plural(
                 total,
-                "A file of the zip was left out: {kinds}. "
-                "A class is a folder of pictures: {endings}.",
-                "{count} files of the zip were left out: {kinds}. "
-                "A class is a folder of pictures: {endings}.",
+                "A file was left out: {kinds}. A class is a folder of pictures: {endings}.",
+                "{count} files were left out: {kinds}. A class is a folder of pictures: {endings}.",
                 count=grouped(total),
                 kinds=some(named),
                 endings=", ".join(PICTURES),

@@ -1,7 +1,7 @@
-"""A user's own images: IDX pairs, a CSV with the label first, CIFAR-10's binary batches, or a zip
-with a folder a class.
+"""A user's own images: IDX pairs, a CSV with the label first, CIFAR-10's binary batches, or
+folders of pictures, one a class, as they are or in a zip.
 
-Pictures in a zip become images of one of SIDES, in grey or in colour: by default as the pictures
+Pictures in folders become images of one of SIDES, in grey or in colour: by default as the pictures
 are. None is squashed: one that is not square has a border of its own paper. One that cannot be read
 is left out and named.
 
@@ -17,6 +17,7 @@ import math
 import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,6 +79,15 @@ class Left(NamedTuple):
     unread: dict[str, str]
 
 
+class Member(NamedTuple):
+    """A file of a zip, or in a folder: its path, and what reads it."""
+
+    path: str
+    read: Callable[[], Awaitable[bytes]]
+
+
+Files = dict[str, bytes] | list[Member]
+"""Contents by name, or files in folders."""
 Read = tuple[Any, Any, list[str], Left]
 """Images, labels, names of the classes, and what was left out."""
 
@@ -265,19 +275,33 @@ def _refuse_cells(name: str, lines: list[tuple[int, str]]) -> None:
             raise OwnDataError(f"{name}: line {number}: expected numbers, got {wrong[0]!r}")
 
 
-async def read_zip(
-    name: str, content: bytes, decode: Decode, form: tuple[int, int] | None = None
+def zipped(name: str, content: bytes) -> list[Member]:
+    """Return the files of a zip, given with its name."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except zipfile.BadZipFile as error:
+        raise OwnDataError(f"{name}: {error}") from error
+
+    async def read(entry: zipfile.ZipInfo) -> bytes:
+        if entry.file_size > MOST_BYTES:
+            raise OwnDataError(f"expected at most {MOST_BYTES >> 20} MB")
+        return archive.read(entry)
+
+    return [Member(entry.filename, partial(read, entry)) for entry in archive.infolist()]
+
+
+async def read_folders(
+    name: str, members: list[Member], decode: Decode, form: tuple[int, int] | None = None
 ) -> Read:
     """Read images, one folder a class; a picture that cannot be read is left out.
 
     Args:
-        name: of the file.
-        content: its bytes.
+        name: of the zip or the folder.
+        members: its files.
         decode: makes (h, w, 3) uint8 of a picture's bytes.
         form: side and channels of the images; by default those that suit the pictures.
     """
-    archive = _archive(name, content)
-    entries, others = _members(archive)
+    entries, others = _pictures(members)
     _refuse_folders(name, entries, others)
     folders = sorted({_parts(entry)[-2] for entry in entries})
     if not 2 <= len(folders) <= CLASSES:
@@ -286,12 +310,10 @@ async def read_zip(
         raise OwnDataError(f"{name}: expected at most {MOST_IMAGES} images, got {len(entries)}")
     left = Left(_kinds(others), {})
 
-    async def read_some(entries: list[zipfile.ZipInfo]) -> AsyncIterator[tuple[Any, str]]:
+    async def read_some(entries: list[Member]) -> AsyncIterator[tuple[Any, str]]:
         for entry in entries:
             try:
-                if entry.file_size > MOST_BYTES:
-                    raise OwnDataError(f"expected at most {MOST_BYTES >> 20} MB")
-                yield await decode(archive.read(entry)), _parts(entry)[-2]
+                yield await decode(await entry.read()), _parts(entry)[-2]
             except Exception as error:
                 left.unread["/".join(_parts(entry)[-2:])] = str(error)
 
@@ -349,32 +371,23 @@ def framed(picture: Any, side: int, channels: int) -> Any:
     return np.rint(image).astype(np.uint8)
 
 
-def _archive(name: str, content: bytes) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(io.BytesIO(content))
-    except zipfile.BadZipFile as error:
-        raise OwnDataError(f"{name}: {error}") from error
-
-
-def _parts(entry: zipfile.ZipInfo) -> list[str]:
+def _parts(entry: Member) -> list[str]:
     """Return the folders of a file and its name; some programs on Windows write backslashes."""
-    return [part for part in entry.filename.replace("\\", "/").split("/") if part not in ("", ".")]
+    return [part for part in entry.path.replace("\\", "/").split("/") if part not in ("", ".")]
 
 
-def _members(archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], list[zipfile.ZipInfo]]:
+def _pictures(members: list[Member]) -> tuple[list[Member], list[Member]]:
     """Return the pictures in folders, and all other files but texts and those that are hidden."""
-    found: tuple[list[zipfile.ZipInfo], list[zipfile.ZipInfo]] = ([], [])
-    for entry in archive.infolist():
-        parts, name = _parts(entry), entry.filename.lower()
+    found: tuple[list[Member], list[Member]] = ([], [])
+    for entry in members:
+        parts, name = _parts(entry), entry.path.lower()
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
         if parts and not hidden and not name.endswith(("/", "\\", *BESIDE)):
             found[len(parts) == 1 or not name.endswith(PICTURES)].append(entry)
     return found
 
 
-def _refuse_folders(
-    name: str, pictures: list[zipfile.ZipInfo], others: list[zipfile.ZipInfo]
-) -> None:
+def _refuse_folders(name: str, pictures: list[Member], others: list[Member]) -> None:
     """Refuse a folder with files of which none is a picture: it may be a class."""
     held = [_parts(entry)[:-1] for entry in pictures]
     above = {(), *(tuple(parts[:end]) for parts in held for end in range(1, len(parts) + 1))}
@@ -390,22 +403,33 @@ def _refuse_folders(
         )
 
 
-def _kinds(entries: Iterable[zipfile.ZipInfo]) -> dict[str, int]:
+def _kinds(entries: Iterable[Member]) -> dict[str, int]:
     """Return how many files there are of each ending, or name without one; the most first."""
     names = (_parts(entry)[-1].lower() for entry in entries)
     kinds = Counter(name[max(0, name.rfind(".")) :][:20] for name in names)
     return dict(kinds.most_common())
 
 
-def holds_pictures(files: dict[str, bytes]) -> bool:
-    """Return whether files are a zip of pictures."""
+def holds_pictures(files: Files) -> bool:
+    """Return whether files are folders of pictures, or a zip of them."""
+    if isinstance(files, list):
+        return True
     return len(files) == 1 and all(content[:2] == b"PK" for content in files.values())
 
 
 async def read(
-    files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None = None
+    name: str, files: Files, decode: Decode, form: tuple[int, int] | None = None
 ) -> Read:
-    """Return what files of any of these kinds hold; see `read_zip`."""
+    """Return what files of any of these kinds hold; see `read_folders`.
+
+    Args:
+        name: of them all.
+        files: those.
+        decode: likewise.
+        form: likewise.
+    """
+    if isinstance(files, list):
+        return await read_folders(name, files, decode, form)
     try:
         return await _read(files, decode, form)
     except OwnDataError as error:
@@ -429,7 +453,7 @@ def _meant(name: str, content: bytes) -> str:
 async def _read(files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None) -> Read:
     if holds_pictures(files):
         ((name, content),) = files.items()
-        return await read_zip(name, content, decode, form)
+        return await read_folders(name, zipped(name, content), decode, form)
     if holds_batches(files):
         return (*read_batches(files), [*CIFAR], Left({}, {}))
     name = next(iter(files))

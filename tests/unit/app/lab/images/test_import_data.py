@@ -25,11 +25,11 @@ async def decode(octets: bytes) -> np.ndarray:
 
 
 def read(files: dict[str, bytes]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    return asyncio.run(import_data.read(files, decode))[:3]
+    return asyncio.run(import_data.read("", files, decode))[:3]
 
 
 def left_out(files: dict[str, bytes]) -> import_data.Left:
-    return asyncio.run(import_data.read(files, decode))[3]
+    return asyncio.run(import_data.read("", files, decode))[3]
 
 
 def as_csv(rows: np.ndarray, heading: str = "") -> bytes:
@@ -256,11 +256,29 @@ def test_other_files_that_are_left_out_are_counted_and_said(
     left = left_out(files)
     assert left == (kinds, {})
     [said] = hints.left_out(left)
-    assert said.startswith(
-        "A file of the zip was" if len(others) == 1 else f"{len(others)} files of the zip were"
-    )
+    assert said.startswith("A file was" if len(others) == 1 else f"{len(others)} files were")
     assert all(f"{count} {kind}" in said for kind, count in kinds.items())
     assert ".jfif" in said
+
+
+@pytest.mark.parametrize("beside", [{}, {"set/cat/a.tif": b"", "set/bee/b.png": b"damaged"}])
+def test_folders_are_read_as_they_are_in_a_zip(beside: dict[str, bytes]) -> None:
+    files = {**PETS, **dict.fromkeys(BESIDE, b""), **beside}
+
+    def member(path: str) -> import_data.Member:
+        async def load() -> bytes:
+            return files[path]
+
+        return import_data.Member(path, load)
+
+    given = [member(path) for path in files]
+    assert import_data.holds_pictures(given)
+    found = asyncio.run(import_data.read("set", given, decode))
+    zipped = asyncio.run(import_data.read("", {"set.zip": as_zip(files)}, decode))
+    for one, other in zip(found, zipped, strict=True):
+        np.testing.assert_equal(one, other)
+    with pytest.raises(import_data.OwnDataError, match=r"cat: expected 2 to 10 folders .*, got 1"):
+        asyncio.run(import_data.read("cat", [member("set/cat/1.png")], decode))
 
 
 @pytest.mark.parametrize("form", [None, (28, 1)])
@@ -272,7 +290,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_named(form: Any, bad: lis
     content = bytearray(as_zip({**PETS, **damaged, **more, last: b"20"}))
     content[content.index(last.encode()) + len(last)] ^= 1  # it does not fit its checksum
     files = {"pets.zip": bytes(content)}
-    images, labels, classes, left = asyncio.run(import_data.read(files, decode, form))
+    images, labels, classes, left = asyncio.run(import_data.read("", files, decode, form))
     found = [(classes[k], int(image[0, 0])) for k, image in zip(labels, images, strict=True)]
     whole = [("cat" if n < 12 and n % 2 else "bee", n) for n in range(16) if n not in bad]
     assert found == whole
@@ -308,9 +326,7 @@ def test_files_that_were_left_out_are_said_as_long_as_the_data_are_these() -> No
     async def use() -> None:
         await data.use("pets.zip", read, convertible=True)
         said = data.hints()[0]
-        assert said.startswith(
-            "7 files of the zip were left out: 3 .tif, 2 .csv, 1 .md, …. A class"
-        )
+        assert said.startswith("7 files were left out: 3 .tif, 2 .csv, 1 .md, …. A class")
         await data.convert(28, 1)
         assert data.hints()[0] == said
         await data.use("others", source, convertible=False)
