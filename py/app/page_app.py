@@ -106,6 +106,7 @@ class OwnData:
         self.page = page
         self.classes = self.table = None
         page.data.tabled = self.open_table
+        page.options.listen("link", lambda _: self.leave())
         dom.click("own-open", self.open)
 
     async def open(self):
@@ -139,6 +140,11 @@ class OwnData:
             await self.classes.open()
         if self.table is not None:
             self.table.again()
+
+    def leave(self):
+        """End the mode where the data are others than its classes; a link and new data call it."""
+        if self.classes is not None:
+            self.classes.leave()
 
     async def open_table(self, name, url, identifier=""):
         """Show a CSV file that holds no images as a table. Raises what keeps it from that.
@@ -279,6 +285,7 @@ class PageApp:
 
     async def _data_replaced(self):
         """Begin with a new network: what the other one learned is of other data."""
+        self.own_data.leave()
         await self.network.replace()
         await self.draw.replaced()
 

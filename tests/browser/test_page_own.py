@@ -134,26 +134,14 @@ def test_a_class_gets_its_name_and_its_pictures(page, tmp_path):
     press(page, 1, "Files")
     page.find_element(By.ID, "own-files").send_keys(str(tmp_path / "three.png"))
     page.until(lambda: counts(page)[1] == 8)
-    drop(page, 1, {"four.png": picture(page), "diary.txt": b"Dear diary"})
-    left = "Left out, 1 of 2 files: diary.txt. diary.txt is no picture"
-    page.until(lambda: wrong(page, 1).startswith(left))
-    assert counts(page)[1] == 9, "the picture beside it is taken"
+    drop(page, 1, {"diary.txt": b"Dear diary"})
+    page.until(lambda: wrong(page, 1).startswith("diary.txt is no picture"))
     drop(page, 1, {"huge.png": HUGE})
     page.until(lambda: wrong(page, 1).startswith("huge.png cannot be read: 20,000 × 20,000 pixels"))
     drop(page, 1, {"logo.svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>'})
     unread = "logo.svg is no picture that can be read: expected .png, .jpg, "
     page.until(lambda: wrong(page, 1).startswith(unread))
-    assert counts(page)[1] == 9
-    (tmp_path / ".DS_Store").touch()
-    (tmp_path / "deep" / "empty").mkdir(parents=True)
-    (tmp_path / "deep" / "four.png").write_bytes(picture(page))
-    card = page.find_elements(By.CSS_SELECTOR, ".class")[1]
-    drop_paths(page, card, tmp_path)
-    page.until(lambda: counts(page)[1] == 11)
-    assert wrong(page, 1) == ""
-    card = page.find_elements(By.CSS_SELECTOR, ".class")[1]
-    drop_paths(page, card, tmp_path / "deep" / "empty")
-    page.until(lambda: wrong(page, 1) == "There is no file in it.")
+    assert counts(page)[1] == 8
 
 
 def double_click(page, element):
@@ -362,3 +350,39 @@ def test_the_way_back_to_digits_leads_to_the_network_before_a_reload_too(page):
     page.until(lambda: said(page) == "The data are MNIST again.")
     page.until("document.getElementById('preset').value === 'small'")
     page.until("location.hash === '#preset=small&batch=32&epochs=6'")
+
+
+def test_what_can_be_read_of_files_and_folders_becomes_pictures(page, tmp_path):
+    page.execute_script("document.getElementById('own-open').click()")
+    page.until(lambda: counts(page))
+    before = counts(page)[1]
+    drop(page, 1, {"four.png": picture(page), "diary.txt": b"Dear diary"})
+    left = "Left out, 1 of 2 files: diary.txt. diary.txt is no picture"
+    page.until(lambda: wrong(page, 1).startswith(left))
+    assert counts(page)[1] == before + 1
+    (tmp_path / "deep" / "empty").mkdir(parents=True)
+    for path in ("three.png", "deep/four.png", ".DS_Store", "deep/Thumbs.db"):
+        (tmp_path / path).write_bytes(picture(page))
+    drop_paths(page, page.find_elements(By.CSS_SELECTOR, ".class")[1], tmp_path)
+    page.until(lambda: counts(page)[1] == before + 3)
+    assert wrong(page, 1) == ""
+    empty = tmp_path / "deep" / "empty"
+    drop_paths(page, page.find_elements(By.CSS_SELECTOR, ".class")[1], empty)
+    page.until(lambda: wrong(page, 1) == "There is no file in it.")
+
+
+def mode(page):
+    return page.execute_script("return document.documentElement.dataset.mode ?? 'digits'")
+
+
+def test_a_link_and_other_data_end_the_mode_of_classes(page):
+    """Train would go on asking for pictures of the classes."""
+    assert mode(page) == "own"
+    page.execute_script("location.hash = '#preset=small&epochs=1&lesson=first-training'")
+    page.until(lambda: mode(page) == "digits")
+    assert page.find_element(By.ID, "pad").is_displayed()
+    page.execute_script("document.getElementById('own-open').click()")
+    page.until(lambda: mode(page) == "own")
+    Select(page.find_element(By.ID, "data-set")).select_by_value("shortcut")
+    page.until(lambda: said(page).startswith("MNIST with a shortcut: 60,000"))
+    assert mode(page) == "digits"

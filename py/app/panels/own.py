@@ -543,7 +543,7 @@ class Own(Classes):
         await self._open()
         if any(self.cards.counts.values()):
             return await self.prepare()
-        self._leave()
+        self.leave()
         return False
 
     async def _open(self):
@@ -559,10 +559,13 @@ class Own(Classes):
         """Go back to the pad and to its digits; the camera stops."""
         if self.taken:
             await self.data.restore()
-        if not self.taken:  # else a run is under way, as is said
-            self._leave()
+        self.leave()
 
-    def _leave(self):
+    def leave(self):
+        """Show the pad again where the data are others than the classes; else a run is under way,
+        as is said."""
+        if not self.opened or self.taken:
+            return
         self.drawing.end()
         self.opened = False
         self.live.stop()
