@@ -9,11 +9,14 @@
 
   const say = (text) => texts[text.trim().replace(/\s+/g, " ")];
 
+  // Of English prose, as a lesson's, what is marked alone: names of what is on the page.
+  const isProse = (element) => !["B", "EM"].includes(element.nodeName) && element.closest("[lang=en]");
+
   // Python asks for this too, for the HTML that it puts.
   self.farcallTranslate = (place) => {
     const walk = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
     for (let node; (node = walk.nextNode()); ) {
-      if (["SCRIPT", "STYLE"].includes(node.parentNode.nodeName)) continue;
+      if (["SCRIPT", "STYLE"].includes(node.parentNode.nodeName) || isProse(node.parentNode)) continue;
       const text = say(node.data);
       if (text !== undefined) node.data = node.data.replace(/\S.*\S|\S/s, () => text);
     }

@@ -101,6 +101,16 @@ def test_errors_of_fields_are_german_and_the_link_keeps_the_language(page):
     assert english(page) == []
 
 
+def test_a_lesson_stays_english_but_for_the_names_of_what_is_on_the_page(page):
+    page.execute_script("location.hash = 'lesson=own-classes'")
+    page.until("document.querySelector('#lesson .choices')")
+    lesson = page.execute_script("return document.getElementById('lesson').textContent")
+    words = "Open Eigene Daten under Data and press Klassen hier anlegen."
+    assert words in " ".join(lesson.split())
+    page.execute_script("[...document.querySelectorAll('#lesson button')].at(-1).click()")
+    page.until("document.getElementById('lesson').hidden")
+
+
 # Figures of the first line that are cut off by their box.
 CUT = """
 const box = document.querySelector(".figures").getBoundingClientRect();

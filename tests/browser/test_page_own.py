@@ -7,6 +7,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
+from tests.support import screen
 from tests.support.drop import MIDDLE, drop_paths
 from tests.support.pad import draw
 
@@ -378,6 +379,10 @@ def mode(page):
 def test_a_link_and_other_data_end_the_mode_of_classes(page):
     """Train would go on asking for pictures of the classes."""
     assert mode(page) == "own"
+    screen.resize(page, 900, 900)
+    wide = "const list = document.getElementById('own'); return list.scrollWidth - list.clientWidth"
+    assert page.execute_script(wide) == 0
+    screen.restore(page)
     page.execute_script("location.hash = '#preset=small&epochs=1&lesson=first-training'")
     page.until(lambda: mode(page) == "digits")
     assert page.find_element(By.ID, "pad").is_displayed()

@@ -213,6 +213,20 @@ def test_a_lesson_opens_by_its_link_and_from_the_menu(page):
     page.until(
         lambda: page.execute_script("return location.hash").endswith(f"&lesson={first['id']}")
     )
+    page.execute_script("document.getElementById('lessons').click()")
+    page.until(f"{items}.length === {len(lessons.lessons())}")
+    page.execute_script(f"{items}[0].click()")
+    page.until(f"{LESSON}.textContent.includes('{first['title']}')")  # the one that is open already
+    page.execute_script(f"{choices}[2].click()")
+    following = (
+        f"[...{LESSON}.querySelectorAll('button')].find((b) => b.innerText === 'Next lesson')"
+    )
+    page.execute_script(f"{following}.click()")
+    page.until(f"{LESSON}.textContent.includes('{second['title']}')")
+    assert not page.execute_script(f"return {LESSON}.querySelector('[aria-pressed=true]')")
+    page.back()
+    page.until(f"{LESSON}.textContent.includes('{first['title']}')")
+    page.until(f"{choices}[2].getAttribute('aria-pressed') === 'true'")
     page.execute_script(
         "const epochs = document.getElementById('option-epochs'); epochs.value = '3';"
         "epochs.dispatchEvent(new Event('change'))"

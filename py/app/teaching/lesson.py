@@ -6,6 +6,7 @@ import js
 
 from app.language import tr
 from app.page import clipboard, dom, status
+from app.panels.options import script
 from app.state import settings
 
 FILE = "./static/vendor/lessons.json"
@@ -70,7 +71,12 @@ class Lesson:
 
     def _begin(self, lesson):
         """Open a lesson as its link does: with its options and a fresh network."""
-        js.location.hash = f"#{lesson['link']}&lesson={lesson['id']}"
+        link = f"#{lesson['link']}&lesson={lesson['id']}"
+        if js.location.hash == link:  # no event follows
+            js.window.dispatchEvent(js.Event.new("hashchange"))
+        js.location.hash = link
+        if self.options["lesson"] == lesson["id"]:  # likewise: the list of all is shown
+            self._show(lesson)
 
     # -- the text ---------------------------------------------------------------------------
 
@@ -125,15 +131,19 @@ class Lesson:
         return button
 
     def _choices(self, lesson):
-        """Return the answers to choose from; the page keeps which one was chosen in view."""
+        """Return the answers to choose from. The one that was chosen is kept in view, and with the
+        page's place in the tab's history: it is there after a reload."""
         group = dom.make(
             "div", role="group", aria_label=tr("What do you expect?"), class_="choices"
         )
-        for choice in lesson["choices"]:
+        for place, choice in enumerate(lesson["choices"]):
+            name = f"{lesson['id']} {place}"
             button = dom.make("button", type="button", aria_pressed="false", lang="en")
             dom.put(button, choice)
-            dom.on(button, "click", lambda _, button=button: _choose(group, button))
+            dom.on(button, "click", lambda _, chosen=(group, button, name): _choose(*chosen))
             group.append(button)
+            if script.lent("lesson") == name:
+                _choose(group, button, name)
         return group
 
     async def _copy(self):
@@ -141,8 +151,9 @@ class Lesson:
         await clipboard.copy(address, self.box, tr("The lesson's link is copied."))
 
 
-def _choose(group, chosen):
+def _choose(group, chosen, name):
     buttons = group.children
     for index in range(buttons.length):
         buttons[index].setAttribute("aria-pressed", "false")
     chosen.setAttribute("aria-pressed", "true")
+    script.lend("lesson", name)
