@@ -120,11 +120,12 @@ def read_idx(files: dict[str, bytes]) -> tuple[Any, Any]:
     for name, content in files.items():
         if name.lower().endswith(OTHER_PICTURES):
             raise OwnDataError(
-                f"{name}: expected pictures ({', '.join(PICTURES)}) in a zip, with a folder for "
-                "each class"
+                f"{name}: expected pictures ({', '.join(PICTURES)}), in a folder for each class"
             )
         if name.lower().endswith(PICTURES):
-            raise OwnDataError(f"{name}: give pictures as a zip with a folder for each class")
+            raise OwnDataError(
+                f"{name}: give pictures in a folder for each class, or a zip of those"
+            )
         try:
             array = parse_idx(content, limit=MOST_MEMORY)
         except Exception as error:

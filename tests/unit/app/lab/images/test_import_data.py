@@ -348,7 +348,7 @@ def test_files_that_were_left_out_are_said_as_long_as_the_data_are_these() -> No
         ({"iris.csv": 2 * b"5.1,3.5,1.4,0.2,setosa\n"}, "iris.csv: expected 785 columns, .* got 5"),
         ({"data_batch_1.bin": 10 * (b"\x0b" + bytes(3072))}, "expected labels from 0 to 9"),
         ({"data_batch_1.bin": bytes(3072)}, "data_batch_1.bin: IDX"),
-        ({"cat.png": b"any"}, "cat.png: give pictures as a zip with a folder for each class"),
+        ({"cat.png": b"any"}, "cat.png: give pictures in a folder for each class, or a zip of"),
         ({"a.csv": as_csv(ROWS.astype(int) + (np.arange(785) > 0))}, "line 1: .* got '256'"),
         ({"a.csv": as_csv(ROWS).replace(b",7,", b",x,")}, "a.csv: "),
         ({"a.csv": b"1,2", "b.TSV": b"1"}, "a.csv, b.TSV: expected one table at a time, got 2"),
