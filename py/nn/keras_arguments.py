@@ -38,7 +38,7 @@ def refuse_all(cls: type, known: LeftOut, options: Mapping[str, Any]) -> None:
         if name not in known:
             raise UnexpectedArgument(f"{cls.__name__}: unexpected argument {name!r}")
         default, reason = known[name]
-        if value != default:
+        if not np.array_equal(value, default):
             raise ConfigError(
                 f"{cls.__name__}: {name} must be {default!r} ({reason}), received {value!r}"
             )
@@ -82,12 +82,26 @@ def _expect(
 ) -> None:
     for name, value in settings.items():
         kind = kinds.get(name, "").removesuffix(" | None")
-        if kind in loose or (value is None and kind != kinds.get(name, "")):
+        if value is None and kind != kinds.get(name, ""):
             continue
-        if not fits(value, kind):
+        if kind in loose:
+            flag(value, f"{where.__name__}: {name}", kind)
+        elif not fits(value, kind):
             raise ConfigError(
                 f"{where.__name__}: expected {name} to be a {kind}, received {value!r:.80}"
             )
+
+
+def flag(value: Any, what: str, kind: str = "bool") -> bool:
+    """Return whether a value is true.
+
+    Raises:
+        ConfigError: it is neither true nor false, as an array of several numbers.
+    """
+    try:
+        return bool(value)
+    except WRONG as error:
+        raise ConfigError(f"{what}: expected a {kind}, received {value!r:.80}") from error
 
 
 def _fits(value: Any, kind: str) -> bool:

@@ -282,5 +282,8 @@ class LambdaCallback(Callback):
                 raise TypeError(
                     f"LambdaCallback: expected one of {sorted(allowed)}, received {name!r}"
                 )
-            if function is not None:
-                setattr(self, name, function)
+            if function is None:
+                continue
+            if not callable(function):
+                raise ConfigError(f"{name}: expected a function, received {function!r:.80}")
+            setattr(self, name, function)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nn.keras_arguments import expects
 from nn.kernels import heap_bytes
 from nn.models.trainer import Trainer
 
@@ -41,6 +42,7 @@ def memory(model: Trainer) -> dict[str, int]:
     }
 
 
+@expects
 def profile(model: Trainer, x: Any, *, repeats: int = 5) -> list[dict[str, Any]]:
     """Return the times of each layer; see `Model.profile`."""
     arrays, _ = model.signature.arrays(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nn.keras_arguments import expects
 from nn.layers.base import expect_settings
 from nn.lazy import load
 from nn.models import inspection, topology
@@ -25,6 +26,7 @@ class Model(Trainer):
 
     # Inspection.
 
+    @expects
     def summary(
         self,
         line_length: int | None = None,

@@ -11,7 +11,7 @@ from nn import config
 from nn.context import Context, Run
 from nn.errors import ConfigError, NotBuiltError, ShapeError
 from nn.graph import Graph, SymbolicTensor
-from nn.keras_arguments import ours
+from nn.keras_arguments import expects, ours
 from nn.layers.base import Layer, walk
 from nn.models import topology
 from nn.models.program import PrepareWeights, Program, program_for
@@ -162,6 +162,7 @@ class Network(Layer):
     def itemsize(self) -> int:
         return np.dtype(self.dtype).itemsize
 
+    @expects
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by its name or its index.
 

@@ -82,8 +82,8 @@ def _between(layers: list[tuple[Layer, Shape]], layer_range: Any) -> list[tuple[
     if layer_range is None:
         return layers
     names = [layer.name for layer, _ in layers]
-    unknown = [name for name in layer_range if name not in names]
-    if unknown or len(layer_range) != 2:
-        raise ConfigError(f"layer_range: expected two of {names}, received {layer_range!r}")
-    first, last = map(names.index, layer_range)
+    ends = layer_range if isinstance(layer_range, list | tuple) else ()
+    if len(ends) != 2 or not all(end in names for end in ends):
+        raise ConfigError(f"layer_range: expected two of {names}, received {layer_range!r:.80}")
+    first, last = map(names.index, ends)
     return layers[first : last + 1]

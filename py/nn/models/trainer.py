@@ -252,7 +252,7 @@ class Trainer(Network):
             EmptyError: the data gave no batch.
             NotCompiledError: `compile` was not called.
         """
-        logs = await load("nn.training.evaluation").evaluate(
+        return await load("nn.training.evaluation").evaluate(
             self,
             x,
             y,
@@ -260,9 +260,9 @@ class Trainer(Network):
             sample_weight,
             steps,
             callbacks,
+            return_dict,
             hooks,
         )
-        return _results(logs, return_dict)
 
     def train_on_batch(
         self,
@@ -273,15 +273,14 @@ class Trainer(Network):
         return_dict: bool = False,
     ) -> Any:
         """Take one training step; return [loss, *metrics] of this batch, or a dict."""
-        logs = load("nn.training.loop").train_on_batch(self, x, y, sample_weight, class_weight)
-        return _results(logs, return_dict)
+        loop = load("nn.training.loop")
+        return loop.train_on_batch(self, x, y, sample_weight, class_weight, return_dict)
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Return [loss, *metrics] of one batch, or a dict; no weight changes."""
-        logs = load("nn.training.loop").test_on_batch(self, x, y, sample_weight)
-        return _results(logs, return_dict)
+        return load("nn.training.loop").test_on_batch(self, x, y, sample_weight, return_dict)
 
     @property
     def trainer(self) -> CompiledStep:
@@ -453,11 +452,3 @@ class NoCallbacks:
 
     async def land(self) -> None:
         """Return immediately: no call is in flight."""
-
-
-def _results(logs: dict[str, Any], return_dict: bool) -> Any:
-    """Return logs as Keras' `evaluate` does."""
-    if return_dict:
-        return logs
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values

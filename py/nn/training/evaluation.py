@@ -8,6 +8,7 @@ from nn.callbacks import Callback, CallbackList, LambdaCallback
 from nn.data.numeric import optional, whole
 from nn.data.source import each
 from nn.errors import EmptyError
+from nn.keras_arguments import flag
 from nn.models.model import Model
 from nn.models.signature import as_list
 from nn.training.data_adapter import open_source
@@ -17,13 +18,14 @@ async def evaluate(
     model: Model,
     x: Any,
     y: Any,
-    batch_size: int,
+    batch_size: Any,
     sample_weight: Any,
-    steps: int | None,
+    steps: Any,
     callbacks: Any,
+    return_dict: bool,
     hooks: dict[str, Any],
-) -> dict[str, Any]:
-    """Return the logs of a whole evaluation; `Model.evaluate` says what the arguments are."""
+) -> Any:
+    """Return what a whole evaluation finds; `Model.evaluate` says what the arguments are."""
     listeners = [*as_list(callbacks), *as_callback("evaluate", hooks)]
     batch_size = whole(batch_size, "batch_size")
     steps = optional(steps, "steps")
@@ -31,10 +33,19 @@ async def evaluate(
     params = {"steps": source.steps, "batch_size": batch_size}
     there = model.trainer.evaluator(source)
     try:
-        return await run(model, source, CallbackList(listeners, model, params), there)
+        logs = await run(model, source, CallbackList(listeners, model, params), there)
     finally:
         if there is not None:
             there.close()
+    return results(logs, return_dict)
+
+
+def results(logs: dict[str, Any], return_dict: bool) -> Any:
+    """Return logs as Keras' `evaluate` does: [loss, *metrics], the loss alone, or a dict."""
+    if flag(return_dict, "return_dict"):
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
 
 
 def as_callback(function: str, hooks: dict[str, Any]) -> list[Callback]:

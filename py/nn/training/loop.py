@@ -25,12 +25,13 @@ from nn.data.loading.prefetch import Prefetched
 from nn.data.numeric import optional, whole
 from nn.data.source import each
 from nn.errors import ConfigError, EmptyError
+from nn.keras_arguments import expects, flag
 from nn.models.model import Model
 from nn.models.run_control import PAUSED, Pace
 from nn.models.signature import as_list
 from nn.training import evaluation
 from nn.training.data_adapter import one_batch, open_source, open_validation, split
-from nn.training.evaluation import as_callback
+from nn.training.evaluation import as_callback, results
 from nn.training.run_state import RunState, generator
 
 __all__ = ["fit", "one_batch", "test_on_batch", "train_on_batch"]
@@ -38,27 +39,28 @@ __all__ = ["fit", "one_batch", "test_on_batch", "train_on_batch"]
 BATCH = 32
 
 
+@expects
 async def fit(
     model: Model,
     x: Any,
     y: Any,
-    batch_size: int | None,
-    epochs: int,
+    batch_size: Any,
+    epochs: Any,
     verbose: Any,
     callbacks: Any,
-    validation_split: float,
+    validation_split: float | None,
     validation_data: Any,
     shuffle: bool,
     class_weight: dict[int, float] | None,
     sample_weight: Any,
-    initial_epoch: int,
-    steps_per_epoch: int | None,
-    validation_steps: int | None,
-    validation_batch_size: int | None,
+    initial_epoch: Any,
+    steps_per_epoch: Any,
+    validation_steps: Any,
+    validation_batch_size: Any,
     validation_freq: Any,
     *,
-    seed: int | None,
-    prefetch: int,
+    seed: Any,
+    prefetch: Any,
     resume: bool,
     hooks: dict[str, Any],
 ) -> History:
@@ -88,7 +90,7 @@ async def fit(
     # The history comes first, so that what saves the model in an epoch's end saves it too, and
     # once more after all of them, since they may add to the logs.
     listeners.append(LambdaCallback(on_epoch_end=history.complete))
-    if verbose and verbose != "auto":
+    if flag(verbose, "verbose") and verbose != "auto":
         listeners.append(ProgbarLogger())
     params = {
         "epochs": epochs,
@@ -111,23 +113,28 @@ async def fit(
 
 
 def train_on_batch(
-    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
-) -> dict[str, Any]:
-    """Take one training step; return the logs of this batch."""
+    model: Model,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: dict[int, float] | None,
+    return_dict: bool,
+) -> Any:
+    """Take one training step; return what `Model.train_on_batch` does."""
     batch = one_batch(model, x, y, sample_weight, class_weight)
     trainer = model.trainer
     trainer.reset_train()
     trainer.train_step(*batch)
-    return trainer.train_logs()
+    return results(trainer.train_logs(), return_dict)
 
 
-def test_on_batch(model: Model, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-    """Return the logs of one batch; no weight changes."""
+def test_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
+    """Return what `Model.test_on_batch` does; no weight changes."""
     batch = one_batch(model, x, y, sample_weight, None)
     trainer = model.trainer
     trainer.reset_test()
     trainer.test_step(*batch)
-    return trainer.test_logs()
+    return results(trainer.test_logs(), return_dict)
 
 
 def _after(frequency: Any) -> Callable[[int], bool]:

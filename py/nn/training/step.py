@@ -68,8 +68,8 @@ def compiled(
 ) -> TrainingStep:
     """Return the training step of a model; `Model.compile` says what the arguments are."""
     refuse_all(type(model), COMPILE_LEFT_OUT, others)
-    if device not in DEVICES:
-        raise ConfigError(f"device: expected one of {DEVICES}, received {device!r}")
+    if not isinstance(device, str) or device not in DEVICES:
+        raise ConfigError(f"device: expected one of {DEVICES}, received {device!r:.80}")
     return TrainingStep(
         model, optimizers.get(optimizer), loss, metrics, loss_weights, weighted_metrics, device
     )

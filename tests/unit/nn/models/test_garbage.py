@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,7 +114,9 @@ def test_garbage_works_or_is_refused_by_a_typed_error_that_says_something(
     monkeypatch.chdir(tmp_path)
     for value in GARBAGE:
         try:
-            ENTRIES[entry](value)
+            found = ENTRIES[entry](value)
+            if inspect.isawaitable(found):
+                asyncio.run(found)
         except UnicodeError as error:
             pytest.fail(f"{entry}({value!a}): {error!r}")
         except (ValueError, TypeError, nn.errors.NNError, OSError) as error:

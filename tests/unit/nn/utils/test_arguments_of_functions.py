@@ -15,8 +15,9 @@ import pytest
 from nn.errors import ConfigError, DataError, NNError
 from nn.layers import functional
 
+LONG = 10**30
 WRONG = [
-    None, "x", 5, -1, 3.7, float("nan"), float("inf"), 10**30, True, [], {}, object(), b"x",
+    None, "x", 5, -1, 3.7, float("nan"), float("inf"), LONG, True, [], {}, object(), b"x",
     np.array("a"), [[1], [2, 3]], (1, "a"), np.ones((2, 2, 2)), len, np.float32,
 ]  # fmt: skip
 LEFT_OUT = {
@@ -166,9 +167,9 @@ def _run(function, args, options):
     return asyncio.run(found) if inspect.isawaitable(found) else found
 
 
-def _wrong(args, options):
+def _wrong(args, options, values=WRONG):
     """Yield the arguments of a good call with each of them replaced by each wrong value."""
-    for bad in WRONG:
+    for bad in values:
         for place in range(len(args)):
             yield (*args[:place], bad, *args[place + 1 :]), options
         for name in options:
@@ -204,6 +205,46 @@ def test_every_public_function_is_called_with_wrong_arguments():
     }
     missing = {n for n in public - set(CALLS) if not {n, n.split(".")[0]} & set(LEFT_OUT)}
     assert missing == set()
+
+
+X, Y = np.zeros((2, 4)), np.zeros((2, 3))
+METHODS = {
+    "compile": given("sgd", "mse", None, None, None, device="cpu", run_eagerly=False,
+                     jit_compile="auto"),
+    "evaluate": given(X, Y, 2, 0, None, None, None, False, on_test_end=None),
+    "fit": given(X, Y, 2, 1, 0, None, 0.0, None, True, None, None, 0, None, None, None, 1,
+                 seed=1, prefetch=0, resume=False, on_epoch_end=None),
+    "get_layer": given("one", None),
+    "predict": given(X, 2, 0, None, None),
+    "predict_on_batch": given(X),
+    "profile": given(X, repeats=1),
+    "save": given("a.npz", True),
+    "save_weights": given("a.npz", True),
+    "set_weights": given(WEIGHTS),
+    "summary": given(None, None, str, False, False, ["one", "one"]),
+    "test_on_batch": given(X, Y, None, False),
+    "train_on_batch": given(X, Y, None, None, False),
+}  # fmt: skip
+"""Name of each method of a model that users give arguments -> a good call's."""
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.filterwarnings("ignore")
+def test_a_method_of_a_model_says_itself_what_is_wrong_with_an_argument(name, alone):
+    args, options = METHODS[name]
+    _run(getattr(MODEL, name), args, options)
+    values = [bad for bad in WRONG if not callable(bad) and bad is not LONG]  # epochs
+    raw = []
+    for given_, named in _wrong(args, options, [*values, np.array([1, 2]), np.array([])]):
+        model = nn.models.clone_model(MODEL)
+        model.compile("sgd", "mse")
+        try:
+            _run(getattr(model, name), given_, named)
+        except (NNError, FileNotFoundError, FileExistsError):
+            continue
+        except Exception as error:
+            raw.append((given_, named, error))
+    assert raw == []
 
 
 @pytest.mark.parametrize("path", ["model.keras", Path("model.keras"), 5])
