@@ -111,10 +111,7 @@ class Loss(metaclass=Checked):
 
     def lined(self, y_true: Any, y_pred: Array) -> tuple[Any, Array]:
         """Return both arrays with `axis` moved last."""
-        if not -y_pred.ndim <= self.axis < y_pred.ndim or not y_pred.shape[self.axis]:
-            raise ShapeError(
-                f"{self.name}: expected outputs with axis {self.axis}, received {y_pred.shape}"
-            )
+        expect_values(y_pred, self.axis, self.name)
         if self.axis in (-1, y_pred.ndim - 1):
             return y_true, y_pred
         true = numeric(y_true, f"{self.name}: labels (y_true)")
@@ -196,6 +193,19 @@ class Loss(metaclass=Checked):
     def from_config(cls, settings: Config) -> Loss:
         """Create a loss from the settings that `get_config` returned."""
         return cls(**settings)
+
+
+def expect_values(y_pred: Array, axis: int, where: str) -> None:
+    """Raise an error unless the outputs have values along an axis.
+
+    Raises:
+        ShapeError: they have no such axis, as one number has none, or nothing along it.
+    """
+    if not -y_pred.ndim <= axis < y_pred.ndim or not y_pred.shape[axis]:
+        raise ShapeError(
+            f"{where}: expected outputs (y_pred) with values along axis {axis}, "
+            f"received shape {y_pred.shape}"
+        )
 
 
 def same_rank(a: Array, b: Array) -> Array:

@@ -11,6 +11,7 @@ from nn import config
 from nn.data.numeric import floats, numeric
 from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
+from nn.layers.base import expect_axes
 from nn.losses.base import Loss, integer_labels, masked_weight
 from nn.types import Array
 
@@ -27,7 +28,10 @@ class Overlap(Loss):
 
     def __init__(self, axis: Any, reduction: str | None, name: str | None, **others: Any) -> None:
         super().__init__(reduction, name, **others)
-        self.axis = tuple(axis) if isinstance(axis, Sequence) else axis
+        if isinstance(axis, Sequence):
+            self.axis = tuple(map(int, axis))
+        elif axis is not None:
+            self.axis = int(axis)
 
     def overlap(self, y_true: Array, y_pred: Any) -> Any:
         """Return how much the two have in common, from 0 to 1."""
@@ -41,6 +45,11 @@ class Overlap(Loss):
 
     def lined(self, y_true: Any, y_pred: Array) -> tuple[Any, Array]:
         return y_true, y_pred
+
+    def prepare(self, y_true: Any, y_pred: Array) -> Array:
+        axes = list(self.axis) if isinstance(self.axis, tuple) else self.axis
+        expect_axes(axes, y_pred.ndim, self.name)
+        return super().prepare(y_true, y_pred)
 
     def step(self, y_true: Any, y_pred: Array, sample_weight: Any = None) -> tuple[float, Array]:
         true = self.prepare(y_true, y_pred)
@@ -67,7 +76,7 @@ class Dice(Overlap):
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        axis: Any = None,
+        axis: int | Sequence[int] | None = None,
         **others: Any,
     ) -> None:
         super().__init__(axis, reduction, name, **others)
@@ -97,7 +106,7 @@ class Tversky(Overlap):
         beta: float = 0.5,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        axis: Any = None,
+        axis: int | Sequence[int] | None = None,
         **others: Any,
     ) -> None:
         super().__init__(axis, reduction, name, **others)

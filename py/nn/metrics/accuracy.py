@@ -16,6 +16,7 @@ class SparseCategoricalAccuracy(MeanMetric):
     """The fraction of samples whose largest output is at the integer label."""
 
     order_only = True
+    along = -1
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         labels = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1 else y_true
@@ -28,6 +29,7 @@ class CategoricalAccuracy(MeanMetric):
     """The fraction of samples whose largest output is at the one-hot label's position."""
 
     order_only = True
+    along = -1
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         true = matching(y_true, y_pred, self.name, exact=True)
@@ -59,6 +61,7 @@ class TopKCategoricalAccuracy(MeanMetric):
 
     fields: tuple[str, ...] = ("k",)
     order_only = True
+    along = -1
 
     def __init__(self, k: int = 5, name: str | None = None, **others: Any) -> None:
         self.k = k

@@ -10,6 +10,7 @@ from nn.data.numeric import NUMBERS, numeric
 from nn.identifiers import snake_case
 from nn.keras_arguments import Checked, LeftOut, refuse
 from nn.losses import Loss, fit_weight
+from nn.losses.base import expect_values
 from nn.types import Array, Config, prod
 
 
@@ -20,6 +21,8 @@ class Metric(metaclass=Checked):
     left_out: ClassVar[LeftOut] = {"dtype": (None, "sums are float64")}
     order_only = False
     """True if only the order of a sample's outputs matters, so that logits give the same result."""
+    along: int | None = None
+    """The axis of the outputs along which a sample has its values; None where any shape will do."""
     sums: tuple[str, ...] = ()
     """Attributes that `update_state` changes, saved by a checkpoint within an epoch."""
 
@@ -50,16 +53,20 @@ class Metric(metaclass=Checked):
 
         Raises:
             DataError: they are not numbers.
+            ShapeError: the outputs have no values along an axis that the metric needs.
         """
         name = self.name
-        if type(y_true) is type(y_pred) is np.ndarray and (
-            y_true.dtype.kind in NUMBERS and y_pred.dtype.kind in NUMBERS
+        if not (
+            type(y_true) is type(y_pred) is np.ndarray
+            and y_true.dtype.kind in NUMBERS
+            and y_pred.dtype.kind in NUMBERS
         ):
-            return y_true, y_pred
-        return (
-            numeric(y_true, f"{name}: labels (y_true)"),
-            numeric(y_pred, f"{name}: outputs (y_pred)"),
-        )
+            y_true = numeric(y_true, f"{name}: labels (y_true)")
+            y_pred = numeric(y_pred, f"{name}: outputs (y_pred)")
+        along = self.along
+        if along is not None and not (along == -1 and y_pred.ndim and y_pred.shape[-1]):
+            expect_values(y_pred, along, name)
+        return y_true, y_pred
 
     def get_state(self) -> Config:
         """Return the accumulated values as plain data and arrays."""

@@ -28,6 +28,7 @@ class FBetaScore(Metric):
     """
 
     fields: tuple[str, ...] = ("average", "beta", "threshold")
+    along = -1
     sums = ("tp", "fp", "fn")
 
     def __init__(
@@ -119,6 +120,7 @@ class ConfusionMatrix(Metric):
     """Counts of samples of class i (row) predicted as class j (column), as lists of ints."""
 
     fields = ("num_classes",)
+    along = -1
     sums = ("matrix",)
 
     def __init__(self, num_classes: int, name: str | None = None) -> None:

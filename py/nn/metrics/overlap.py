@@ -56,7 +56,7 @@ class IoU(Metric):
         self.ignore_class = ignore_class
         self.sparse_y_true = sparse_y_true
         self.sparse_y_pred = sparse_y_pred
-        self.axis = axis
+        self.axis = int(axis)
         super().__init__(name, **others)
 
     def reset_state(self) -> None:

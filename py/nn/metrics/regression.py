@@ -123,7 +123,7 @@ class PearsonCorrelation(MeanMetric):
     fields = ("axis",)
 
     def __init__(self, name: str | None = None, *, axis: int = -1, **others: Any) -> None:
-        self.axis = axis
+        self.axis = self.along = int(axis)
         super().__init__(name, **others)
 
     def values(self, y_true: Array, y_pred: Array) -> Array:

@@ -7,6 +7,7 @@ import inspect
 import io
 import random
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import nn
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 from nn.errors import ConfigError, DataError, NNError
 from nn.layers import functional
+
+from tests.support.metrics import metric
 
 LONG = 10**30
 WRONG = [
@@ -341,10 +344,24 @@ def test_numbers_of_few_bits_are_compared_as_floats(name, dtype):
     assert nn.losses.MeanSquaredError()(*big) == 90_000  # more than 16 bits hold
 
 
-@pytest.mark.parametrize("name", ["BinaryIoU", "MeanAbsoluteError", "MeanSquaredError"])
+@pytest.mark.parametrize("name", nn.metrics.CLASSES)
 @pytest.mark.filterwarnings("ignore")
-def test_a_metric_says_itself_what_is_no_array(name):
-    for wrong in WRONG:
-        for given in ((wrong, wrong), ([[1]], wrong), (wrong, [[1]]), ([[1]], [[1]], wrong)):
+def test_a_metric_says_itself_what_does_not_fit(name):
+    for wrong in [*WRONG, *EMPTY]:
+        for given in ((wrong, wrong), (ARRAY, wrong), (wrong, ARRAY), ([1, 2], wrong),
+                      (ARRAY, ARRAY, wrong), ([1, 2], ARRAY, wrong)):  # fmt: skip
             with contextlib.suppress(NNError):
-                getattr(nn.metrics, name)()(*given)
+                metric(name)(*given)
+
+
+@pytest.mark.parametrize("made", [nn.losses.Dice, nn.losses.Tversky,
+                                  nn.metrics.ConcordanceCorrelation, nn.metrics.PearsonCorrelation,
+                                  partial(nn.metrics.OneHotMeanIoU, 3)])  # fmt: skip
+@pytest.mark.filterwarnings("ignore")
+def test_an_axis_is_a_whole_number_that_the_outputs_have(made):
+    for axis in [*WRONG, (0, 5), [0, 0], [True]]:
+        with contextlib.suppress(NNError):
+            made(axis=axis)(ARRAY, ARRAY)
+    for axis in ("x", 5, 3.7, len):
+        with pytest.raises(NNError, match=r"axis.* received"):
+            made(axis=axis)(ARRAY, ARRAY)
