@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any, NamedTuple
+from warnings import warn
 
 import numpy as np
 
@@ -37,6 +38,12 @@ def numbers(count: int, limit: int | None, skip: int, before: int) -> range:
     first = before % count
     stop = count if limit is None else min(first + limit, count)
     return range(min(first + skip, stop), stop)
+
+
+def warn_of_few(model: str, given: int, wanted: int | None) -> None:
+    """Warn, as Keras does, of data that gave fewer batches than a caller wants."""
+    if wanted is not None and given < wanted:
+        warn(f"{model}: the data gave {given} of {wanted} batches", stacklevel=3)
 
 
 class ArraySource:

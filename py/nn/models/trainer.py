@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.data.numeric import optional, whole
-from nn.data.source import ArraySource, Batch, IndexedSource, StreamSource, each
+from nn.data.source import ArraySource, Batch, IndexedSource, StreamSource, each, warn_of_few
 from nn.errors import EmptyError, NotCompiledError
 from nn.lazy import load
 from nn.models.network import Network
@@ -173,7 +173,8 @@ class Trainer(Network):
             class_weight: factor of each integer class.
             sample_weight: factor of each sample.
             initial_epoch: the number of the first epoch, counted from 0.
-            steps_per_epoch: end an epoch after so many batches.
+            steps_per_epoch: end an epoch after so many batches; a warning says that the data had
+                fewer.
             validation_steps: end a validation after so many batches.
             validation_batch_size: samples to a batch of validation; `batch_size` by default.
             validation_freq: validate after each so many epochs, or after those in a list.
@@ -356,13 +357,13 @@ class Trainer(Network):
             EmptyError: the data gave no batch.
         """
         size = BATCH if batch_size is None else whole(batch_size, "batch_size")
+        steps = optional(steps, "steps")
         results: list[list[Array]] = []
         if not is_stream(x):
             self.build_from(x)
             signature = self.signature
             data, single = signature.sources(x)
-            limit = optional(steps, "steps")
-            source: Any = ArraySource(data, signature.dtypes, [], [], size, limit)
+            source: Any = ArraySource(data, signature.dtypes, [], [], size, steps)
         else:
             single = False
             kind = IndexedSource if is_indexed(x) else StreamSource
@@ -380,6 +381,7 @@ class Trainer(Network):
         await calls.call("on_predict_end", {})
         if not results:
             raise EmptyError(f"{self.name}: the data gave no batch to predict")
+        warn_of_few(self.name, len(results), steps)
         outputs = [
             np.concatenate(parts) if len(parts) > 1 else parts[0]
             for parts in zip(*results, strict=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from nn.callbacks import Callback, CallbackList, LambdaCallback
 from nn.data.numeric import optional, whole
-from nn.data.source import each
+from nn.data.source import each, warn_of_few
 from nn.errors import EmptyError
 from nn.keras_arguments import flag
 from nn.models.model import Model
@@ -33,7 +33,7 @@ async def evaluate(
     params = {"steps": source.steps, "batch_size": batch_size}
     there = model.trainer.evaluator(source)
     try:
-        logs = await run(model, source, CallbackList(listeners, model, params), there)
+        logs = await run(model, source, CallbackList(listeners, model, params), there, steps)
     finally:
         if there is not None:
             there.close()
@@ -63,7 +63,9 @@ def as_callback(function: str, hooks: dict[str, Any]) -> list[Callback]:
     return [LambdaCallback(**hooks)] if hooks else []
 
 
-async def run(model: Model, source: Any, calls: CallbackList, led: Any = None) -> dict[str, Any]:
+async def run(
+    model: Model, source: Any, calls: CallbackList, led: Any = None, steps: int | None = None
+) -> dict[str, Any]:
     """Return the logs of an evaluation over a source of batches.
 
     Args:
@@ -71,6 +73,7 @@ async def run(model: Model, source: Any, calls: CallbackList, led: Any = None) -
         source: the batches.
         calls: the callbacks.
         led: what trains the model, if it evaluates elsewhere: with a team, or on a GPU.
+        steps: how many batches the caller wants.
     """
     trainer = model.trainer
     source.restart()
@@ -86,6 +89,8 @@ async def run(model: Model, source: Any, calls: CallbackList, led: Any = None) -
         index = await _batches(model, source, calls, None)
     if not index:
         raise EmptyError(f"{model.name}: the data gave no batch to evaluate")
+    if not model.progress.stopping:
+        warn_of_few(model.name, index, steps)
     logs = trainer.test_logs()
     await calls.call("on_test_end", logs)
     return logs

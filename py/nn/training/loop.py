@@ -23,7 +23,7 @@ from nn.callbacks import Callback, CallbackList, History, LambdaCallback, Progba
 from nn.data.dataset import Dataset
 from nn.data.loading.prefetch import Prefetched
 from nn.data.numeric import optional, whole
-from nn.data.source import each
+from nn.data.source import each, warn_of_few
 from nn.errors import ConfigError, EmptyError
 from nn.keras_arguments import expects, flag
 from nn.models.model import Model
@@ -103,6 +103,7 @@ async def fit(
         trainer.begin(resume)
         run = _Run(model, trainer, source, held_out, calls, shuffle)
         run.validates_after = _after(validation_freq)
+        run.wanted = steps_per_epoch, validation_steps
         run.executor = trainer.executor(source, calls.saves_every())
         try:
             await run.epochs(epochs)
@@ -189,6 +190,7 @@ class _Run:
         self.validates_after: Callable[[int], bool] = lambda epoch: True
         self.state: RunState = model.run_state
         self.executor: Any = None
+        self.wanted: tuple[int | None, int | None] = None, None
 
     async def epochs(self, last: int) -> None:
         await self.calls.call("on_train_begin", {})
@@ -297,6 +299,8 @@ class _Run:
                     return bool(index == self.source.steps)
                 if paused:
                     pace.restart()
+        if index:
+            warn_of_few(model.name, index, self.wanted[0])
         return bool(index) or self._ends_early(epoch)
 
     async def _gate(self) -> bool:
@@ -320,5 +324,6 @@ class _Run:
 
     async def _validate(self) -> dict[str, float]:
         led = self.executor if hasattr(self.executor, "evaluation") else None
-        logs = await evaluation.run(self.model, self.held_out, self.calls, led)
+        steps = self.wanted[1]
+        logs = await evaluation.run(self.model, self.held_out, self.calls, led, steps)
         return {f"val_{k}": v for k, v in logs.items()}

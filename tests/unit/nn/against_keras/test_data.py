@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import warnings
 from typing import Any
 
@@ -42,7 +43,7 @@ def losses(library: Any, layers: Any, data: Any, **options: Any) -> list[float]:
     model.set_weights([np.ones((1, 1))])
     model.compile(library.optimizers.SGD(0.0), "mae")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras warns where a pass ends within an epoch
+        warnings.simplefilter("ignore")  # of a pass that ends within an epoch
         made = model.fit(**data, epochs=6, **options, verbose=0)
         history = asyncio.run(made) if library is nn else made
     return [float(value) for value in history.history["loss"]]
@@ -71,6 +72,36 @@ def test_an_epoch_of_fewer_steps_goes_on_where_the_one_before_ended(kind: str, s
     np.testing.assert_allclose(ours, losses(keras, keras.layers, data(), **options), rtol=1e-6)
 
 
+@pytest.mark.parametrize("steps", [None, 2, 3, 4, 7])
+@pytest.mark.parametrize("kind", ["arrays", "numbered"])
+def test_a_warning_says_as_in_keras_that_the_data_gave_fewer_batches(kind: str, steps: Any) -> None:
+    def warned(library: Any, layers: Any) -> list[int]:
+        """How many warnings of too few batches each kind of call gives."""
+        model = library.Sequential([library.Input((1,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        data = ARRAYS if kind == "arrays" else {"x": Rows()}
+        rows = {"x": NUMBERS, "batch_size": 3} if kind == "arrays" else {"x": Rows()}
+        counts = []
+        for call in (
+            lambda: model.fit(**data, epochs=3, steps_per_epoch=steps, verbose=0),
+            lambda: model.fit(**data, validation_data=(NUMBERS, NUMBERS), validation_steps=steps,
+                              validation_batch_size=3, verbose=0),
+            lambda: model.evaluate(**data, steps=steps, verbose=0),
+            lambda: model.predict(**rows, steps=steps, verbose=0),
+        ):  # fmt: skip
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                made = call()
+                if inspect.isawaitable(made):
+                    asyncio.run(made)
+            texts = [str(w.message) for w in caught]
+            counts.append(sum("ran out of data" in t or "the data gave" in t for t in texts))
+        return counts
+
+    assert warned(nn, nn) == warned(keras, keras.layers)
+
+
+@pytest.mark.filterwarnings("ignore:.*the data gave")
 @pytest.mark.parametrize("steps", range(1, 6))
 @pytest.mark.parametrize("prefetch", [0, 2])
 def test_a_shuffled_pass_of_several_epochs_has_every_sample_once(steps: int, prefetch: int) -> None:

@@ -115,6 +115,7 @@ async def test_an_optimizer_goes_on_from_every_batch(name: str) -> None:
     await goes_on(lambda: dense(OPTIMIZERS[name]()), fitting(X, Y, validation_split=0.01))
 
 
+@pytest.mark.filterwarnings("ignore:.*the data gave")
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("steps", "batches"), [(1, 3), (2, 5), (3, 8), (4, 9)])
 async def test_a_pass_of_several_epochs_goes_on(steps: int, batches: int) -> None:
