@@ -15,10 +15,10 @@ from nn.data.numeric import numeric
 from nn.errors import ConfigError, DataError
 from nn.graph import SymbolicTensor
 from nn.keras_arguments import Explained, LeftOut
-from nn.layers.base import Layer, one_of
+from nn.layers.base import Layer, expect_settings, one_of
 from nn.layers.encoding import encode
 from nn.layers.fingerprints import fingerprint
-from nn.types import Array, Shape
+from nn.types import Array, Config, Shape
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 FORMER_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
@@ -136,6 +136,22 @@ class IndexLookup(Layer):
     def idf_weights(self) -> list[float] | None:
         """The weights as they are given to the constructor, None without any."""
         return self.idf or None
+
+    @classmethod
+    def from_config(cls, settings: Config) -> Layer:
+        """Create a layer from the settings that `get_config` returned.
+
+        Raises:
+            ConfigError: the vocabulary is a path: a model's file would have another file read.
+        """
+        expect_settings(cls, settings)
+        found = settings.get("vocabulary")
+        if isinstance(found, str | bytes):
+            raise ConfigError(
+                f"{cls.__name__}: expected the tokens of the vocabulary, received {found!r:.80}; "
+                "call set_vocabulary with a path"
+            )
+        return super().from_config(settings)
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Set the vocabulary, and the weights of its tokens for "tf_idf".

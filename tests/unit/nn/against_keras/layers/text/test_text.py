@@ -109,6 +109,19 @@ def test_a_vocabulary_is_read_from_a_file(tmp_path: Path) -> None:
     assert nn.TextVectorization(vocabulary=str(path))(["wind, fire"]).tolist() == [[3, 1]]
 
 
+def test_the_vocabulary_of_a_model_is_no_other_file_of_the_machine(tmp_path: Path) -> None:
+    path = tmp_path / "secret.txt"
+    path.write_text("pass\nword\n", encoding="utf-8")
+    made = nn.TextVectorization(vocabulary=str(path))
+    model = nn.Sequential([nn.Input((), dtype="string"), made])
+    document = model.to_json()
+    assert str(path) not in document
+    changed = json.loads(document)
+    changed["config"]["layers"][1]["config"]["vocabulary"] = str(path)
+    with pytest.raises(nn.errors.NNError, match=r"expected the tokens of the vocabulary, received"):
+        nn.models.model_from_json(json.dumps(changed))
+
+
 def test_words_that_are_split_already_and_single_texts() -> None:
     layer = nn.TextVectorization(split=None, vocabulary=["a", "b c"])
     assert layer([["a", "b c"], ["x", "A!"]]).tolist() == [[2, 3], [1, 2]]
