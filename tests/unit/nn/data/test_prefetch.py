@@ -42,6 +42,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*the data gave")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("threads", [True, False])
 @pytest.mark.parametrize("kind", KINDS)

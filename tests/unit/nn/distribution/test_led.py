@@ -83,6 +83,7 @@ def test_the_leaders_fit_is_that_of_one_worker(size, shards):
     expect_same(in_team(size, lambda group: fit(group, shards=shards)), run(fit(None)))
 
 
+@pytest.mark.filterwarnings("ignore:.*the data gave")
 @pytest.mark.parametrize("steps", [1, 2, 4, 5])
 @pytest.mark.parametrize("more", [{}, {"shuffle": False}, {"prefetch": 2}], ids=str)
 def test_epochs_of_fewer_steps_go_on_in_a_team_as_in_one_worker(steps, more):

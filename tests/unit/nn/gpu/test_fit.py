@@ -86,6 +86,7 @@ def growing() -> Any:
         yield X[start:end], Y[start:end]
 
 
+@pytest.mark.filterwarnings("ignore:.*the data gave")
 @pytest.mark.parametrize(
     "options",
     [
