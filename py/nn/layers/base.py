@@ -34,7 +34,7 @@ from nn import activations, config, constraints, initializers, regularizers
 from nn.activations import Activation
 from nn.constraints import Constraint
 from nn.context import Context, Run
-from nn.data.numeric import floats, numeric
+from nn.data.numeric import cast, floats, numeric
 from nn.errors import ConfigError, NNError, NotBuiltError, ShapeError
 from nn.graph import Node, SymbolicTensor
 from nn.identifiers import snake_case
@@ -430,7 +430,8 @@ class Layer(metaclass=Checked):
             return self._place(items)
         if not items or (len(items) > 1 and ours(type(self)) and not self.several_inputs):
             raise ShapeError(f"{self.name}: expected an input, received {len(items)}")
-        arrays = [floats(numeric(i, self.name), self.dtype) for i in items]
+        fed = floats if self.reads_indices else cast
+        arrays = [fed(numeric(i, self.name), self.dtype) for i in items]
         shapes: list[Shape] = [(None, *a.shape[1:]) if a.ndim else () for a in arrays]
         self.ensure_built(*shapes)
         self.expect_fitting(*shapes)
