@@ -82,8 +82,10 @@ class GaussianNoise(Layer):
 
     def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
-        if stddev < 0:
-            raise ConfigError(f"{self.name}: stddev must be at least 0, received {stddev}")
+        if not 0 <= stddev < np.inf:
+            raise ConfigError(
+                f"{self.name}: stddev must be at least 0 and finite, received {stddev}"
+            )
         self.stddev = stddev
         self.seed = seed
         self.rng = np.random.default_rng(seed) if seed is not None else None

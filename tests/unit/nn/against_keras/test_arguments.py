@@ -239,7 +239,7 @@ TAKEN: dict[str, set[str]] = {
     # What is computed is what the formula says.
     "max_value": {"negative", "below zero"}, "negative_slope": {"negative", "below zero"},
     # Files of Keras 2 hold it.
-    "stddev": {"fraction", "nan", "inf"},
+    "stddev": {"fraction"},
     # Keras takes any value that is true for True, and there is one device.
     "synchronized": {*WRONG},
     "weight_decay": {"none"},  # no decay
