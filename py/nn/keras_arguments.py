@@ -59,18 +59,23 @@ _MARKS = {"Layer": "ensure_built", "Model": "layers", "Network": "layers"}
 
 
 def expect_kinds(
-    cls: type, settings: Mapping[str, Any], loose: Collection[str] = ("bool", "str")
+    cls: type,
+    settings: Mapping[str, Any],
+    loose: Collection[str] = ("bool", "str"),
+    fits: Callable[[Any, str], bool] | None = None,
 ) -> None:
     """Raise an error for a setting of another kind than the constructor's annotation says.
 
     It would fail only where it is used: an epsilon that is text, in the first prediction. `loose`
     are kinds that may be anything: a caller writes 1 for True, and names are checked by themselves.
+    `fits` says whether a value is of a kind, by default without functions and layers.
 
     Raises:
         ConfigError: a setting is no bool, number or text where the constructor takes only that.
     """
     refused = left_out(cls)  # for a better reason
-    _expect(cls, _kinds(cls), {k: v for k, v in settings.items() if k not in refused}, loose, _fits)
+    given = {k: v for k, v in settings.items() if k not in refused}
+    _expect(cls, _kinds(cls), given, loose, fits or _fits)
 
 
 def _expect(
@@ -119,7 +124,7 @@ def _fits(value: Any, kind: str) -> bool:
     )
 
 
-def _is(value: Any, kind: str) -> bool:
+def is_of(value: Any, kind: str) -> bool:
     """Return whether a function's argument is of a kind, which may be a layer, a model, a function
     or a mapping. A constructor's is not checked for these: the settings of a file describe them."""
     if kind in _MARKS:
@@ -183,11 +188,15 @@ def _short(value: Any) -> str:
 class Checked(type):
     """Lets every error that settings cause in a constructor of the engine's be a ConfigError."""
 
+    def expect(cls, settings: Mapping[str, Any]) -> None:
+        """Raise ConfigError for a setting of a wrong kind."""
+        expect_kinds(cls, settings)
+
     def __call__(cls, *args: Any, **options: Any) -> Any:
         if not ours(cls):
             return super().__call__(*args, **options)
         with Explained(cls.__name__, args, options):
-            expect_kinds(cls, _named(cls.__init__, args, options, 1))  # type: ignore[misc]
+            cls.expect(_named(cls.__init__, args, options, 1))  # type: ignore[misc]
             return super().__call__(*args, **options)
 
 
@@ -229,7 +238,7 @@ def _expect_arguments(function: Any, args: Sequence[Any], options: Mapping[str, 
     for name, value in given.items():
         if getattr(value, "size", 0) == 1 and hasattr(value, "item"):  # arrays of one number
             given[name] = value.item()
-    _expect(function, function.__annotations__, given, ("bool", "str"), _is)
+    _expect(function, function.__annotations__, given, ("bool", "str"), is_of)
 
 
 def _named(

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import gcd
 from typing import Any
 
 from nn.errors import ConfigError
-from nn.keras_arguments import Checked
+from nn.keras_arguments import Checked, expect_kinds, is_of
 
 __all__ = [
     "Callback",
@@ -45,7 +45,14 @@ HOOKS = (
 Logs = dict[str, Any]
 
 
-class Callback(metaclass=Checked):
+class CheckedCallback(Checked):
+    """Checks names and functions too, which no file describes."""
+
+    def expect(self, settings: Mapping[str, Any]) -> None:
+        expect_kinds(self, settings, ("bool",), is_of)
+
+
+class Callback(metaclass=CheckedCallback):
     """Base class. Override the hooks you need.
 
     Attributes:

@@ -295,7 +295,7 @@ class CSVLogger(Callback):
 
     remembers = ("keys",)
 
-    def __init__(self, filename: str, separator: str = ",", append: bool = False) -> None:
+    def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
         self.filename = Path(filename)
         self.separator = separator
         self.append = append

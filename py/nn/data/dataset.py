@@ -9,11 +9,12 @@ import numpy as np
 
 from nn import kernels
 from nn.errors import ShapeError
+from nn.keras_arguments import Checked
 from nn.lazy import load
 from nn.types import Array
 
 
-class Dataset:
+class Dataset(metaclass=Checked):
     """Samples and labels, stored in the dtype they are given in.
 
     Images stay uint8: 60,000 images of 28x28 take 47 MB, and 188 MB as float32, and WebAssembly's
@@ -40,10 +41,10 @@ class Dataset:
         if self.x.dtype == np.uint8 and self.x.ndim == 3:
             self.x = self.x[..., None]
         self.y = None if y is None else np.asarray(y)
-        if self.y is not None and len(self.y) != len(self.x):
+        shapes = [array.shape for array in (self.x, self.y) if array is not None]
+        if () in shapes or shapes[0][0] != shapes[-1][0]:
             raise ShapeError(
-                f"Dataset: expected as many labels as samples, received {len(self.y)} and "
-                f"{len(self.x)}"
+                f"Dataset: expected as many labels as samples, received shapes {shapes}"
             )
         self.scale = (1 / 255 if self.x.dtype == np.uint8 else 1.0) if scale is None else scale
         self.offset = offset

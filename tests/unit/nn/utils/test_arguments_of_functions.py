@@ -250,6 +250,43 @@ def test_a_method_of_a_model_says_itself_what_is_wrong_with_an_argument(name, al
     assert raw == []
 
 
+CALLBACKS = {
+    "CSVLogger": {"filename": Path("log.csv"), "separator": ",", "append": False},
+    "EarlyStopping": {"monitor": "loss", "mode": "min", "baseline": None, "patience": 1},
+    "LambdaCallback": {"on_epoch_end": None, "on_batch_end": None},
+    "LearningRateScheduler": {"schedule": lambda epoch: 0.1, "verbose": 0},
+    "ModelCheckpoint": {"filepath": "a.npz", "monitor": "loss", "save_freq": "epoch"},
+    "ProgbarLogger": {"write": str},
+    "ReduceLROnPlateau": {"monitor": "loss", "factor": 0.5, "min_lr": 0.0},
+    "TerminateOnNaN": {"raise_error": True},
+}
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+@pytest.mark.filterwarnings("ignore")
+def test_a_callback_says_itself_what_is_wrong_with_an_argument(name, alone):
+    def fitted(**options):
+        model = nn.models.clone_model(MODEL)
+        model.compile("sgd", "mse")
+        asyncio.run(model.fit(X, Y, callbacks=[getattr(nn.callbacks, name)(**options)]))
+
+    fitted(**CALLBACKS[name])
+    for _, options in _wrong((), CALLBACKS[name], [bad for bad in WRONG if not callable(bad)]):
+        with contextlib.suppress(NNError):
+            fitted(**options)
+
+
+def test_a_data_set_says_itself_what_is_wrong_with_an_argument():
+    good = {"x": X, "y": Y, "scale": 1.0, "offset": 0.0, "class_names": ["a"]}
+    nn.Dataset(**good)
+    for _, options in _wrong((), good):
+        with contextlib.suppress(NNError):
+            nn.Dataset(**options)
+    for wrong in (5, "x", None, [[1], [2, 3]]):
+        with pytest.raises(NNError, match=r"Dataset: .*received"):
+            nn.Dataset(wrong)
+
+
 @pytest.mark.parametrize("path", ["model.keras", Path("model.keras"), 5])
 @pytest.mark.parametrize("name", ["io.load", "io.sniff", "parse_idx", "data.parse_png",
                                   "data.parse_image_zip"])  # fmt: skip
