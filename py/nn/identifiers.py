@@ -34,11 +34,21 @@ def resolve(
     if wrap is not None and callable(identifier) and not isinstance(identifier, type):
         return wrap(identifier)
     if isinstance(identifier, dict):
-        found = named(identifier.get("class_name")).from_config(identifier.get("config") or {})
+        cls, settings = named(identifier.get("class_name")), identifier.get("config") or {}
+        expect_settings(cls, settings)
+        found = cls.from_config(settings)
     else:
         found = named(identifier)()
     made: T = found
     return made
+
+
+def expect_settings(cls: type, settings: Any, *keys: str) -> None:
+    """Raise ConfigError unless these are settings by name, with the keys."""
+    named = isinstance(settings, dict) and all(isinstance(key, str) for key in settings)
+    if not named or not settings.keys() >= {*keys}:
+        wanted = f" with {', '.join(keys)}" if keys else ""
+        raise ConfigError(f"{cls.__name__}: expected settings{wanted}, received {settings!r:.80}")
 
 
 def describe(value: Any) -> Config:

@@ -37,7 +37,7 @@ from nn.context import Context, Run
 from nn.data.numeric import cast, floats, numeric
 from nn.errors import ConfigError, NNError, NotBuiltError, ShapeError
 from nn.graph import Node, SymbolicTensor
-from nn.identifiers import snake_case
+from nn.identifiers import expect_settings, snake_case
 from nn.initializers import Initializer
 from nn.keras_arguments import WRONG, Checked, LeftOut, expect_kinds, ours, refuse
 from nn.registry import deserialize
@@ -518,13 +518,6 @@ class Layer(metaclass=Checked):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
-
-
-def expect_settings(cls: type, settings: Any, *keys: str) -> None:
-    """Raise ConfigError unless these are settings, with the keys."""
-    if not isinstance(settings, dict) or not settings.keys() >= {*keys}:
-        named = f" with {', '.join(keys)}" if keys else ""
-        raise ConfigError(f"{cls.__name__}: expected settings{named}, received {settings!r:.80}")
 
 
 def _filled(shape: Shape, known: Shape) -> Shape:

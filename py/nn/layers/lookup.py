@@ -14,8 +14,9 @@ from nn.data.adapting import raw_batches
 from nn.data.numeric import numeric
 from nn.errors import ConfigError, DataError
 from nn.graph import SymbolicTensor
+from nn.identifiers import expect_settings
 from nn.keras_arguments import Explained, LeftOut
-from nn.layers.base import Layer, expect_settings, one_of
+from nn.layers.base import Layer, one_of
 from nn.layers.encoding import encode
 from nn.layers.fingerprints import fingerprint
 from nn.types import Array, Config, Shape

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nn.identifiers import expect_settings
 from nn.keras_arguments import expects
-from nn.layers.base import expect_settings
 from nn.lazy import load
 from nn.models import inspection, topology
 from nn.models import summary as tables

@@ -9,8 +9,8 @@ from nn.data.dataset import Dataset
 from nn.data.numeric import numeric
 from nn.errors import ConfigError
 from nn.graph import Graph, SymbolicTensor
-from nn.identifiers import describe
-from nn.layers.base import Layer, expect_settings
+from nn.identifiers import describe, expect_settings
+from nn.layers.base import Layer
 from nn.layers.core import Input, InputLayer
 from nn.models.model import Model
 from nn.models.signature import data_items

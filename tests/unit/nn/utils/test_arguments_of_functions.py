@@ -210,6 +210,17 @@ def test_every_public_function_is_called_with_wrong_arguments():
     assert missing == set()
 
 
+@pytest.mark.parametrize(("module", "kind"), [
+    ("constraints", "MaxNorm"), ("initializers", "Zeros"), ("losses", "Poisson"),
+    ("metrics", "AUC"), ("optimizers", "Adam"), ("regularizers", "L2"),
+    ("schedules", "ExponentialDecay"),
+])  # fmt: skip
+@pytest.mark.parametrize("settings", [5, "x", [1], [["name", "a"]], {5: 1}], ids=repr)
+def test_the_settings_of_a_description_are_a_dict_by_name(module, kind, settings):
+    with pytest.raises(ConfigError, match=f"{kind}: expected settings, received"):
+        getattr(nn, module).get({"class_name": kind, "config": settings})
+
+
 X, Y = np.zeros((2, 4)), np.zeros((2, 3))
 METHODS = {
     "compile": given("sgd", "mse", None, None, None, device="cpu", run_eagerly=False,
