@@ -77,10 +77,11 @@ def answering(device: Any) -> Callable[[Any, Any], Any]:
     from federation import ArrayRecord, Message, MetricRecord, RecordDict
 
     async def answer(message: Any, context: Any) -> Any:
-        received = message.content["arrays"].to_numpy_ndarrays()
+        received = message.content.array_records["arrays"].to_numpy_ndarrays()
         records: dict[str, Any]
         if message.metadata.message_type == "train":
-            arrays, metrics = await device.train(received, message.content["config"])
+            asked = message.content.config_records["config"]
+            arrays, metrics = await device.train(received, asked)
             records = {"arrays": ArrayRecord(arrays), "metrics": MetricRecord(metrics)}
         else:
             records = {"metrics": MetricRecord(await device.evaluate(received))}

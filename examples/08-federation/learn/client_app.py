@@ -35,8 +35,9 @@ def device(context):
 @app.train()
 @awaited
 async def train(message, context):
-    received = message.content["arrays"].to_numpy_ndarrays()
-    arrays, metrics = await device(context).train(received, message.content["config"])
+    received = message.content.array_records["arrays"].to_numpy_ndarrays()
+    asked = message.content.config_records["config"]
+    arrays, metrics = await device(context).train(received, asked)
     content = {"arrays": ArrayRecord(arrays), "metrics": MetricRecord(metrics)}
     return Message(RecordDict(content), reply_to=message)
 
@@ -44,6 +45,6 @@ async def train(message, context):
 @app.evaluate()
 @awaited
 async def evaluate(message, context):
-    received = message.content["arrays"].to_numpy_ndarrays()
+    received = message.content.array_records["arrays"].to_numpy_ndarrays()
     metrics = await device(context).evaluate(received)
     return Message(RecordDict({"metrics": MetricRecord(metrics)}), reply_to=message)

@@ -1,7 +1,5 @@
 """The network, a device's images, and its training: the same on CPython and in a browser."""
 
-import math
-
 import nn
 import numpy as np
 from federation import expect_network
@@ -11,6 +9,15 @@ IMAGES = 2000  # of each device
 HELD_OUT = 200  # of them, never trained on
 BATCH = 50
 CLASSES = list("0123456789")
+MOST = float(np.finfo(np.float32).max)
+SETTINGS = {  # of a round: its type, the least, the most, and what stands for one that is missing
+    "learning-rate": (float, 0.0, MOST, None),
+    "epochs": (int, 1, 1000, None),
+    "server-round": (int, 0, 2**64, None),
+    "proximal-mu": (float, 0.0, MOST, 0.0),
+    "clipping-norm": (float, 0.0, MOST, 0.0),
+    "noise-multiplier": (float, 0.0, MOST, 0.0),
+}
 
 
 def network():
@@ -75,15 +82,16 @@ class Device:
     async def train(self, received, config):
         """Train from these weights; returns what may leave the device, and metrics."""
         expect_classes(self.train_set.class_names, config.get("classes"))
+        asked = settings(config)
         self.take(received)
-        rate, mu = config["learning-rate"], config.get("proximal-mu", 0.0)
+        rate, mu = asked["learning-rate"], asked["proximal-mu"]
         self.compile(rate)
         history = await self.model.fit(
-            self.train_set, batch_size=BATCH, epochs=config["epochs"],
-            seed=config["server-round"], callbacks=[Proximal(mu, rate, received)] if mu else [],
+            self.train_set, batch_size=BATCH, epochs=asked["epochs"],
+            seed=asked["server-round"], callbacks=[Proximal(mu, rate, received)] if mu else [],
         )  # fmt: skip
         metrics = {"loss": history.history["loss"][-1], "num-examples": len(self.train_set)}
-        return private(self.model.get_weights(), received, config), metrics
+        return private(self.model.get_weights(), received, asked), metrics
 
     async def evaluate(self, received):
         """Return loss and accuracy of these weights on this device's held-out images."""
@@ -92,25 +100,44 @@ class Device:
         return found | {"num-examples": len(self.test_set)}
 
 
+def settings(config):
+    """Return the numbers of `SETTINGS`, each checked before anything is changed.
+
+    Raises:
+        MissingRecordError: one is missing for which nothing stands.
+        ValueError: one is of another type, or not within its bounds; the message names it.
+    """
+    asked = {}
+    for name, (kind, least, most, usual) in SETTINGS.items():
+        value = config[name] if usual is None else config.get(name, usual)
+        kinds = (int,) if kind is int else (int, float)
+        if type(value) not in kinds or not least <= value <= most:
+            raise ValueError(
+                f"{name}: expected a{' whole' if kind is int else ''} number from {least} to "
+                f"{most:.6g}, received {value!r}"
+            )
+        asked[name] = value
+    if asked["noise-multiplier"] and not asked["clipping-norm"]:
+        raise ValueError("expected a clipping-norm with a noise-multiplier, received none")
+    return asked
+
+
 def expect_classes(own, wanted):
     """Raises ValueError if the images' classes have names, and not those of the federation."""
-    if own and wanted and list(own) != list(wanted):
+    if own and wanted and list(own) != wanted:
+        names = ", ".join(map(str, wanted if isinstance(wanted, list) else [wanted]))
         raise ValueError(
-            f"expected images of the classes {', '.join(wanted)}, this device has {', '.join(own)}"
+            f"expected images of the classes {names}, this device has {', '.join(own)}"
         )
 
 
-def private(trained, received, config):
+def private(trained, received, asked):
     """Clip the update and add noise, if the federation asks for it, before anything leaves.
 
     `clipping-norm` bounds the L2 norm of the update; `noise-multiplier` times that norm is the
     standard deviation of the noise of each number.
     """
-    norm, multiplier = config.get("clipping-norm", 0.0), config.get("noise-multiplier", 0.0)
-    if not (math.isfinite(norm) and norm >= 0 and multiplier >= 0):
-        raise ValueError(f"expected norm and multiplier above zero, received {norm}, {multiplier}")
-    if multiplier and not norm:
-        raise ValueError("expected a clipping-norm with a noise-multiplier, received none")
+    norm, multiplier = asked["clipping-norm"], asked["noise-multiplier"]
     if norm:
         trained = federated.clip_update(trained, received, norm)
     if multiplier:

@@ -1,6 +1,8 @@
 """The example's client: what leaves a device is clipped and noisy where the federation asks."""
 
 import asyncio
+import math
+import re
 import tomllib
 from types import SimpleNamespace
 
@@ -56,13 +58,37 @@ def test_noise_has_the_deviation_that_was_asked_for_and_is_new_each_time(device)
     assert distance(one, two) == pytest.approx(0.5 * (2 * numbers) ** 0.5, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{"noise-multiplier": 1.0}, {"clipping-norm": -1.0}, {"clipping-norm": float("nan")}],
-)
-def test_settings_that_would_not_protect_are_refused(device, settings):
-    with pytest.raises(ValueError, match="expected "):
-        trained(device, device.model.get_weights(), **settings)
+WRONG = {
+    "epochs": [0, -1, 10**9, 1.0, "2", True, [1, 2]],
+    "server-round": [-1, 1.5, math.nan, 2**70, "1"],
+    "learning-rate": [-0.1, math.nan, math.inf, 1e300, "0.1", True, [0.1]],
+    "proximal-mu": [-1.0, math.nan, math.inf, "0.1", [0.1]],
+    "clipping-norm": [-1.0, math.nan, math.inf, "0.1", [0.1]],
+    "noise-multiplier": [-1.0, math.nan, math.inf, 1e300, "0.1", [0.1]],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_setting_that_is_wrong_is_refused_by_name_and_nothing_changes(device, name):
+    before = device.model.get_weights()
+    for value in WRONG[name]:
+        with pytest.raises(
+            ValueError, match=f"{name}: expected .*, received {re.escape(repr(value))}$"
+        ):
+            trained(device, [array + 1 for array in before], **{name: value})
+    assert distance(device.model.get_weights(), before) == 0
+
+
+def test_noise_without_a_norm_would_not_protect_and_is_refused(device):
+    with pytest.raises(ValueError, match="expected a clipping-norm"):
+        trained(device, device.model.get_weights(), **{"noise-multiplier": 1.0})
+
+
+@pytest.mark.parametrize("wanted", ["abc", 3, [1, 2], [b"a"]])
+def test_classes_that_are_no_names_are_refused_as_those_of_another_federation(device, wanted):
+    device.train_set.class_names = tuple("0123456789")
+    with pytest.raises(ValueError, match=r"expected images of the classes .*this device has 0, 1"):
+        trained(device, device.model.get_weights(), classes=wanted)
 
 
 def test_one_step_of_fedprox_is_gradient_descent_on_its_loss(device, task, monkeypatch):
@@ -91,6 +117,24 @@ def test_another_network_is_refused_with_both_shapes(device):
     sent = [np.zeros((3, 3), np.float32)]
     with pytest.raises(NetworkMismatchError, match=r"\(784, 32\).*another, shapes \(3, 3\)"):
         trained(device, sent)
+
+
+@pytest.mark.parametrize("spoilt", [math.nan, -math.inf, 1e300])
+def test_numbers_that_the_network_cannot_hold_are_refused_by_name(device, spoilt):
+    before = device.model.get_weights()
+    sent = [array.astype(np.float64) for array in before]
+    sent[1][0] = spoilt
+    for asked in (lambda: trained(device, sent), lambda: asyncio.run(device.evaluate(sent))):
+        with pytest.raises(
+            ValueError, match=r"array 1, float64\(32,\): expected numbers that floa"
+        ):
+            asked()
+    assert distance(device.model.get_weights(), before) == 0
+
+
+def test_another_precision_of_the_same_network_is_taken(device):
+    sent = [array.astype(np.float64) for array in device.model.get_weights()]
+    assert [array.dtype for array in trained(device, sent)] == [np.float32] * len(sent)
 
 
 def test_thirty_devices_have_shares_of_their_own(task):

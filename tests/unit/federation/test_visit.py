@@ -121,13 +121,15 @@ async def test_what_is_said_of_a_round_is_shown_where_it_is_a_number(superlink, 
         ("train", {"arrays": None}, "RecordDict: expected 'config', received 'arrays'"),
         ("train", {"arrays": None, "config": {"epochs": 1}},
          "ConfigRecord: expected 'learning-rate', received 'epochs'"),
+        ("train", {"arrays": {"loss": 1.0}}, "arrays: expected ArrayRecord, received MetricRecord"),
     ],
 )  # fmt: skip
 @pytest.mark.asyncio
 async def test_what_a_message_lacks_is_said_in_words(superlink, monkeypatch, kind, asked, said):
     records = flower.RecordDict()
     if "arrays" in asked:
-        records["arrays"] = flower.ArrayRecord(network().get_weights())
+        numbers = asked["arrays"] and flower.MetricRecord(asked["arrays"])
+        records["arrays"] = numbers or flower.ArrayRecord(network().get_weights())
     if "config" in asked:
         records["config"] = flower.ConfigRecord(asked["config"])
     async with visiting(superlink.url, monkeypatch) as (_, news):
