@@ -51,6 +51,14 @@ def is_stream(value: "object") -> bool:
     return isinstance(value, Streamed) or type(value).__name__ in platform.GENERATORS
 
 
+class Step(platform.Shared):
+    """One step of lock-step, or all of a loop, in an async generator: settled when it has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.task = platform.current_task()
+
+
 class Producer:
     """This side's end of a stream that the peer consumes."""
 
@@ -67,8 +75,8 @@ class Producer:
         self._heavy: "list[tuple[int, int]]" = []  # which of the others have buffers; their bytes
         self._ahead = 0  # bytes of those
         self._task: "asyncio.Task[Any] | None" = None
-        self._running: "platform.Waiter | None" = None  # settled when the task has ended
-        self._steps: "list[platform.Waiter]" = []  # of lock-step, each settled when it has ended
+        self._running: "Step | None" = None  # of the task
+        self._steps: "list[Step]" = []  # of lock-step
         self._busy = False
         self._over = False
         asynchronous = hasattr(self.source, "__aiter__")
@@ -118,8 +126,9 @@ class Producer:
             platform.Timer(0, self._slice)
 
     async def _run(self) -> None:
-        self._running = platform.Waiter()
+        self._running = Step()
         try:
+            await self._left()
             # A generator that swallows the cancellation by `aclose` goes on to its next item.
             while self._credit > 0 and self._has_room() and not self._over:
                 try:
@@ -173,24 +182,32 @@ class Producer:
     async def asend(self, value: "Value") -> "Any":
         """Lock-step: resume the generator with a value, give its next item."""
         if self._asynchronous:
-            return await self._resumed(self._next.asend(value))
+            return await self._resumed(self._next.asend, value)
         return self._step(self._next.send, value)
 
     async def athrow(self, exc: "BaseException") -> "Any":
         """Lock-step: raise in the generator, give its next item."""
         if self._asynchronous:
-            return await self._resumed(self._next.athrow(exc))
+            return await self._resumed(self._next.athrow, exc)
         return self._step(self._next.throw, exc)
 
-    async def _resumed(self, step: "Any") -> "Any":
+    async def _resumed(self, method: "Callable[[Any], Any]", value: "Value") -> "Any":
         """What an async generator gives next; `_stopped` waits for that."""
-        waiter = platform.Waiter()
-        self._steps.append(waiter)
+        await self._left()
+        step = Step()
+        self._steps.append(step)
         try:
-            return await step
+            return await method(value)
         finally:
-            self._steps.remove(waiter)
-            waiter.settle_soon(None)
+            self._steps.remove(step)
+            step.settle_soon(None)
+
+    async def _left(self) -> None:
+        """Wait for steps that were cancelled: their callers are gone, and may go on at once, while
+        the generator runs until its `finally` has ended."""
+        for step in list(self._steps):
+            if platform.being_cancelled(step.task):
+                await step
 
     def _step(self, method: "Callable[[Any], Any]", value: "Value") -> "Value":
         try:
@@ -200,6 +217,7 @@ class Producer:
 
     async def aclose(self) -> None:
         """End the generator; returns when its `finally` has run."""
+        await self._left()
         self._over = True
         task, self._task = self._task, None
         if task is not None:

@@ -167,9 +167,11 @@ class Flow:
                 self._channel.woken.append(waiter)
 
     def lock_step(self) -> None:
-        """Refuse asend and athrow once items are pushed ahead."""
+        """Refuse asend and athrow once items are pushed ahead, and after `aclose`."""
         if self._granted:
             raise RuntimeError("asend and athrow cannot be mixed with `async for` on a stream")
+        if self._over and self._error is None:
+            raise StopAsyncIteration
 
 
 class Stream(Remote):

@@ -76,6 +76,16 @@ def cancel(task: "asyncio.Task[Any]") -> None:
             raise
 
 
+def current_task() -> "Any":
+    """The task that runs."""
+    return _core.cur_task if MICROPYTHON else asyncio.current_task()
+
+
+def being_cancelled(task: "Any") -> bool:
+    """Whether a task that has not ended was cancelled. MicroPython's do not say."""
+    return not MICROPYTHON and task.cancelling() > 0
+
+
 # Types of nearly all results, none of which is to be awaited.
 VALUES = (int, str, float, type(None), bool, list, dict, tuple)
 _COROUTINE = "generator" if MICROPYTHON else "coroutine"

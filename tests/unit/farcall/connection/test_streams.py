@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import random
 import types
 import weakref
 from collections.abc import AsyncIterator, Iterator
@@ -224,3 +225,89 @@ async def test_a_generator_in_lock_step_is_closed_after_its_step(turns: int) -> 
     await asyncio.gather(task, return_exceptions=True)
     await settle()
     assert complaints == []
+
+
+def drawn(dice: random.Random, log: list[str]) -> Any:
+    """An async generator whose steps, and what it does with errors, are drawn."""
+    steps = [dice.choice(["yield", "yield", "wait", "raise"]) for _ in range(dice.randrange(1, 5))]
+    swallowed = dice.choice([(), ValueError, asyncio.CancelledError])
+    turns = dice.choice([0, 3])
+
+    async def made() -> AsyncIterator[Any]:
+        try:
+            for number, step in enumerate(steps):
+                with contextlib.suppress(swallowed):
+                    if step == "yield":
+                        log.append(f"received {(yield number)}")
+                    elif step == "wait":
+                        await asyncio.sleep(3600)
+                    else:
+                        raise KeyError(number)
+        finally:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            log.append("closed")
+
+    return made()
+
+
+async def outcome(step: Any) -> Any:
+    """What a step gives or raises; if it does not end soon it is cancelled, and not waited for."""
+    task = asyncio.ensure_future(step)
+    await settle()
+    ended = task.done()
+    task.cancel()
+    [found] = await asyncio.gather(task, return_exceptions=True)
+    return (repr(found) if isinstance(found, BaseException) else found) if ended else "cancelled"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(20))
+async def test_drawn_steps_and_cancellations_give_what_a_local_generator_gives(seed: int) -> None:
+    dice = random.Random(seed)
+    plan = [dice.choice(["asend", "asend", "athrow", "aclose"]) for _ in range(6)]
+    at = [*plan, "aclose"].index("aclose") + 1
+    plan[at:] = ["asend", "aclose"]  # what is thrown after the end depends on Python's version
+    near: list[str] = []
+    far: list[str] = []
+    local = drawn(random.Random(seed), near)
+    async with connected({"drawn": lambda: drawn(random.Random(seed), far)}) as (engine, session):
+        stream = await engine.drawn()
+        sent = False
+        for name in plan:
+            values = {
+                "asend": (7 if sent else None,),
+                "athrow": (ValueError("mine"),),
+                "aclose": (),
+            }
+            expected = await outcome(getattr(local, name)(*values[name]))
+            found = await outcome(getattr(stream, name)(*values[name]))
+            assert found == expected, (plan, name)
+        assert far == near
+        del stream
+        await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+async def test_a_generator_is_closed_after_a_step_that_ran_out_of_time() -> None:
+    ended: list[str] = []
+
+    async def slow() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.02)
+            ended.append("closed")
+
+    async with connected({"slow": slow}) as (engine, session):
+        stream = await engine.slow()
+        assert await stream.asend(None) == 1
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(stream.asend(None), 0.05)
+        await stream.aclose()
+        assert ended == ["closed"]
+        with pytest.raises(StopAsyncIteration):
+            await stream.asend(None)
+        del stream
+        await quiet(engine, session)
