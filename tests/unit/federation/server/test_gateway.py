@@ -24,6 +24,9 @@ from federation.server import gateway as module
 from federation.server.connection import Connection
 from federation.server.gateway import FORWARDED, Gateway
 from federation.server.limits import BODIES, Limits
+from starlette.applications import Starlette
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from tests.support.limit import Limit
 from tests.support.nodes import SENT, adding_one, node_at, running
@@ -361,6 +364,41 @@ async def test_who_sends_drop_by_drop_or_nothing_holds_no_connection(superlink, 
         while not await ended(reader):
             assert not limit.over()
             writer.write(b"a" if begun else b"")
+
+
+UNREAD = 16 << 20  # bytes, more than the system holds for a connection
+
+
+async def at_once(request):
+    return Response(bytes(UNREAD))
+
+
+async def in_parts(request):
+    async def parts():
+        for _ in range(16):
+            yield bytes(UNREAD // 16)
+
+    return StreamingResponse(parts())
+
+
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize("answer", [at_once, in_parts])
+@pytest.mark.asyncio
+async def test_who_reads_drop_by_drop_or_nothing_holds_no_connection(answer, reads, monkeypatch):
+    monkeypatch.setattr(Connection, "reading", 0.3)
+    server = Server(Starlette(routes=[Route("/", answer)]), http=Connection)
+    open_ones = server.server.server_state.connections
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+
+        def cut():
+            with suppress(ConnectionError):
+                assert not reads or connection.recv(1)
+            return not open_ones
+
+        await until(cut)
+    server.close()
 
 
 @pytest.mark.asyncio
