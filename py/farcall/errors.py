@@ -142,6 +142,18 @@ def known(name: "str") -> "Any":
     return cls
 
 
+def uncrossable(exc: "BaseException", why: "BaseException") -> "RemoteError":
+    """What crosses in place of an exception that says nothing of itself without raising another."""
+    return RemoteError(f"{_named(exc)}, which cannot cross: {_named(why)}")
+
+
+def _named(exc: "BaseException") -> str:
+    try:
+        return str(type(exc).__name__)
+    except BaseException:  # of its metaclass
+        return "an exception"
+
+
 def rebuild(
     names: "list[str]",
     args: "tuple[object, ...]",

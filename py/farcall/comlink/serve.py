@@ -179,8 +179,7 @@ class Exposed:
         try:
             wire = frame.thrown(exc, self.options.traceback)
         except BaseException as why:
-            text = f"{type(exc).__name__}, which cannot cross: {type(why).__name__}"
-            wire = frame.thrown(errors.RemoteError(text), self.options.traceback)
+            wire = frame.thrown(errors.uncrossable(exc, why), self.options.traceback)
         if self._post(number, frame, wire):
             self.options.complain(exc)
 

@@ -132,7 +132,7 @@ def discard(awaitable: "Any") -> None:
 
 def is_over(exc: "BaseException") -> bool:
     """Whether a coroutine gets this exception because its event loop is gone: nothing can run."""
-    if MICROPYTHON or not isinstance(exc, GeneratorExit):
+    if MICROPYTHON or not issubclass(type(exc), GeneratorExit):
         return False
     return asyncio._get_running_loop() is None
 

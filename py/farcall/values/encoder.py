@@ -351,8 +351,8 @@ class Encoder(Plain):
         try:
             return exceptions.encode(exc, plain, self.traceback, depth)
         except BaseException as failure:  # of its `args`, its notes or its traceback
-            names = f"{type(exc).__name__}, which cannot cross: {type(failure).__name__}"
-            return exceptions.encode(errors.RemoteError(names), plain, False, depth)
+            instead = errors.uncrossable(exc, failure)
+            return exceptions.encode(instead, plain, False, depth)
         finally:
             met.leave()
 

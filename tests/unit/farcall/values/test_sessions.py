@@ -3,7 +3,7 @@
 import asyncio
 import collections
 import gc
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import farcall
@@ -13,6 +13,7 @@ from farcall.endpoints import memory_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.farcall.connection.test_session import connected
 from tests.unit.farcall.values.test_exceptions import CLASSES
 from tests.unit.farcall.values.test_registered import Node
 from tests.unit.farcall.values.test_standard import memory, same, scalars, values
@@ -144,3 +145,62 @@ def test_a_value_over_comlink_is_what_javascript_has_of_it(value: Any) -> None:
     before = set(comlink.serve.alive), set(comlink.wrapped.alive)
     asyncio.run(run())
     assert (set(comlink.serve.alive), set(comlink.wrapped.alive)) == before
+
+
+class Meta(type):
+    """Says nothing of its classes without raising."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        if name in ("__name__", "__mro__", "__module__"):
+            raise OSError(f"no {name}")
+        return type.__getattribute__(cls, name)
+
+
+class Classless(Exception):
+    @property
+    def __class__(self) -> Any:
+        raise OSError("no class")
+
+
+class Silent(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        raise OSError(f"no {name}")
+
+
+class Nameless(Exception, metaclass=Meta):
+    pass
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [Classless, Silent, Nameless], ids=["class", "any", "metaclass"])
+async def test_an_exception_that_says_nothing_of_itself_is_its_callers_error(kind: Any) -> None:
+    def fail() -> None:
+        raise kind
+
+    async def fail_later() -> None:
+        raise kind
+
+    async def give() -> AsyncIterator[int]:
+        yield 1
+        raise kind
+
+    class Service:
+        def fail(self) -> None:
+            raise kind
+
+    async def take(stream: Any) -> None:
+        async for _ in stream:
+            pass
+
+    async with connected({"fail": fail, "later": fail_later, "give": give}) as (engine, session):
+        for call in (engine.fail(), engine.later(), take(engine.give())):
+            with pytest.raises(farcall.FarcallError, match="which cannot cross"):
+                await call
+        assert session.error is None
+    near, far = comlink.memory_pair()
+    exposed = comlink.expose(Service(), far)
+    api = comlink.wrap(near)
+    with pytest.raises(farcall.FarcallError, match="which cannot cross"):
+        await api.fail()
+    comlink.close(api)
+    exposed.close()
