@@ -349,7 +349,7 @@ class Encoder(Plain):
             return _plain_copy(self, met, value)
 
         try:
-            return exceptions.encode(exc, plain, self.traceback, depth)
+            return exceptions.encode(exc, plain, self.traceback and met.traced, depth)
         except BaseException as failure:  # of its `args`, its notes or its traceback
             instead = errors.uncrossable(exc, failure)
             return exceptions.encode(instead, plain, False, depth)

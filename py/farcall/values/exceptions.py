@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _MEMBERS = ("errno", "strerror", "filename", "filename2", "name", "path")
 # How many of the exceptions inside one may cross again, besides as many as there are.
 _AGAIN = 100
+# How deep inside others one has a traceback: each is made of those of all inside it too.
+_TRACED = 5
 
 
 class Met:
@@ -39,6 +41,11 @@ class Met:
                 raise TypeError("it is there already")
         self._known[id(exc)] = exc
         self._around.append(id(exc))
+
+    @property
+    def traced(self) -> bool:
+        """Whether the one entered last is not too deep inside others for a traceback."""
+        return len(self._around) <= _TRACED
 
     def leave(self) -> None:
         """End with the exception that was entered last."""

@@ -270,3 +270,16 @@ def test_a_group_of_a_class_that_is_registered_on_one_side_only_is_a_group_of_it
     arrived = codec.Codec().decode(json.loads(json.dumps(wire)))
     assert isinstance(arrived, ExceptionGroup)
     assert "1 refused" in str(arrived)
+
+
+def test_of_exceptions_deep_inside_each_other_the_outer_ones_have_tracebacks() -> None:
+    """Each is made of those of all inside it: with all, 5,000 took 14 s."""
+    inner: Exception = ValueError("inner")
+    for _ in range(40):
+        inner = ExceptionGroup("outer", [inner])
+    arrived, texts = crossed(inner), []
+    while isinstance(arrived, ExceptionGroup):
+        texts.append(arrived.remote_traceback)  # type: ignore[attr-defined]
+        [arrived] = arrived.exceptions
+    assert [bool(text) for text in texts] == [place < 5 for place in range(40)]
+    assert arrived.args == ("inner",)
