@@ -60,8 +60,12 @@ class Start:
         platform.cancel(self.task)
 
 
-async def _state(setup: "Callable[[Any], Awaitable[Value]]", engine: "Any") -> "Value":
-    """What `setup` gives; it is cancelled when its worker ends first, which raises why."""
+async def _state(
+    setup: "Callable[[Any], Awaitable[Value]]", engine: "Any", seconds: "float"
+) -> "Value":
+    """What `setup` gives; it is cancelled when its worker, or its time, ends first, which raises
+    why.
+    """
     outcome = platform.Waiter()
 
     async def run() -> None:
@@ -77,9 +81,12 @@ async def _state(setup: "Callable[[Any], Awaitable[Value]]", engine: "Any") -> "
     if session.error is not None:
         raise errors.again(session.error)
     task = platform.spawn(run())
+    late = errors.TimeoutError(f"setup took more than {seconds} s")
+    timer = platform.Timer(seconds, lambda: outcome.settle_now(None, late))
     try:
         return await outcome
     finally:
+        timer.cancel()
         platform.cancel(task)
 
 
@@ -99,7 +106,7 @@ class Worker:
             another reason; None for always. A start that fails, or whose worker lives for less
             than STEADY seconds, is tried again after a pause that grows from half a second; the
             eighth that fails in a row is the last, and says so.
-        timeout: seconds for a start.
+        timeout: seconds for a start, and as many for its `setup`.
         options: of the session, as for `connect`.
 
     Attributes:
@@ -184,7 +191,9 @@ class Worker:
         try:
             engine = await connect(name, timeout=self._timeout, **self._options)
             session = engine._farcall.connection
-            state = None if self._setup is None else await _state(self._setup, engine)
+            state = None
+            if self._setup is not None:
+                state = await _state(self._setup, engine, self._timeout)
             if start.given_up or session.error is not None:  # by `setup`, or while it ran
                 died = errors.WorkerDiedError(f"{self._name} was terminated while it started")
                 raise errors.again(session.error or died)

@@ -185,6 +185,22 @@ async def test_a_start_ends_with_its_worker_whatever_setup_waits_for(
     assert len(fake_page.alive()) == (restarts is None)
 
 
+@pytest.mark.asyncio
+async def test_a_setup_that_does_not_end_fails_its_start(fake_page: FakePage) -> None:
+    ended: list[str] = []
+
+    async def setup(engine: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("setup")
+
+    pool = farcall.Pool(1, "w", setup=setup, timeout=0.2)
+    with pytest.raises(TimeoutError, match=r"setup took more than 0\.2 s"):
+        await asyncio.wait_for(pool.start(), 10)
+    await until(lambda: ended and not fake_page.alive())
+
+
 async def asked(callback: Any) -> Any:
     return await callback()
 
