@@ -103,9 +103,10 @@ class Fleet:
             FormatError: the answer is no message of its kind.
         """
         body = wire.encode(f"{CALLS[name]}Request", fields)
-        answer = await self._post(name, body)
-        if answer.status == 401 and self._correct_clock(answer.date):
-            answer = await self._post(name, body)
+        headers = await self._sign()
+        answer = await self._post(name, body, headers)
+        if answer.status == 401 and self._correct_clock(answer.date, headers):
+            answer = await self._post(name, body, await self._sign())
         if answer.status == 200:
             return wire.decode(f"{CALLS[name]}Response", answer.body)
         kind = UnknownNodeError if answer.status == 401 else FleetError
@@ -117,8 +118,8 @@ class Fleet:
         body = wire.encode(f"{CALLS[name]}Request", fields)
         return PATH + name, body, await self._sign()
 
-    async def _post(self, name: str, body: bytes) -> Answer:
-        answer = await self._transport.post(PATH + name, body, await self._sign())
+    async def _post(self, name: str, body: bytes, headers: dict[str, str]) -> Answer:
+        answer = await self._transport.post(PATH + name, body, headers)
         self.calls += 1
         self.sent += len(body)
         self.received += len(answer.body)
@@ -137,8 +138,10 @@ class Fleet:
             self._signed = time.monotonic()
         return self._headers
 
-    def _correct_clock(self, date: str | None) -> bool:
+    def _correct_clock(self, date: str | None, headers: dict[str, str]) -> bool:
         """Take the SuperLink's time where ours differs; False where that can't be the reason."""
+        if headers is not self._headers:  # another call has taken it since these were signed
+            return True
         if not date:
             return False
         try:
@@ -148,7 +151,7 @@ class Fleet:
         if abs(there - self.now()) < WRONG or abs(there - time.time()) > FAR:
             return False
         self._offset = there - time.time()
-        self._signed = -SIGNED
+        self._headers, self._signed = {}, -SIGNED
         return True
 
 

@@ -224,7 +224,7 @@ class Visit:
                 )
                 self._slept = True
                 self._node.stop()
-            if now - signed > SIGNED or (self._known and not self._farewell):
+            if abs(now - signed) > SIGNED or (self._known and not self._farewell):
                 signed = now
                 await self._sign()
             before = now

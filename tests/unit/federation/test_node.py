@@ -309,6 +309,21 @@ async def test_a_wrong_clock_is_corrected_by_the_answers_date(superlink, monkeyp
     assert fleet.calls == 2
 
 
+@pytest.mark.parametrize("error", [3600, -3600])
+@pytest.mark.asyncio
+async def test_calls_under_way_when_the_clock_is_found_wrong_are_all_made_again(
+    superlink, monkeypatch, error
+):
+    """As a heartbeat beside a question for messages: else the node would take itself for unknown,
+    and wait for its own heartbeats to be missed."""
+    wrong = SimpleNamespace(time=lambda: time.time() + error, monotonic=time.monotonic)
+    monkeypatch.setattr("federation.fleet.time", wrong)
+    fleet = Fleet(HttpTransport(superlink.url), CPythonKey())
+    calls = [fleet.call("register-node", public_key=fleet.key.public) for _ in range(5)]
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    assert [getattr(one, "status", 200) for one in found].count(401) == 0
+
+
 NO_TIMES = (
     "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1200",
     "Wed, 01 Jan 1000 00:00:00 GMT", "01 Jan 1000 00:00:00 -0000",

@@ -168,6 +168,19 @@ async def test_a_device_that_slept_joins_again_with_its_key_and_says_so(superlin
         await superlink.answer(number, content(weights, **TRAINING, **SAID))
 
 
+@pytest.mark.asyncio
+async def test_the_goodbye_is_signed_again_when_the_clock_is_set_back(superlink, monkeypatch):
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: clock.now))
+    monkeypatch.setattr(module, "TICK", 0.01)
+    async with visiting(superlink.url, monkeypatch) as (_, news):
+        await until(lambda: joined(news))
+        before = news[-1]["farewell"]
+        clock.now -= 500
+        await until(lambda: news[-1]["farewell"] != before)
+        assert news[-1]["state"] == "waiting"
+
+
 @pytest.mark.parametrize(
     ("shape", "names", "reason"),
     [
