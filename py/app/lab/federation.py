@@ -180,7 +180,7 @@ class Visit:
         return Node(self._answer, self._fleet, on_change=self._changed)
 
     async def _answer(self, message: Message, context: Context) -> Message:
-        config: dict[str, Any] = dict(next(iter(message.content.config_records.values()), {}))
+        config: dict[str, Any] = dict(message.content.config_records.get("config", {}))
         about = ("nodes", "rounds", "server-round", "epsilon", "delta")
         numbers = {name for name in about if type(config.get(name)) in (int, float)}
         if not {"epsilon", "delta"} <= numbers:  # the page says both, or neither

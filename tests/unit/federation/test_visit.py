@@ -114,6 +114,20 @@ async def test_what_is_said_of_a_round_is_shown_where_it_is_a_number(superlink, 
     assert shown.keys() == {"server-round", "accuracy"}
 
 
+@pytest.mark.asyncio
+async def test_another_record_of_settings_is_not_taken_for_that_of_the_round(
+    superlink, monkeypatch
+):
+    asked = {"more": flower.ConfigRecord({"epochs": "many", "server-round": 9})}
+    asked |= content(network().get_weights(), **TRAINING, **SAID)
+    async with visiting(superlink.url, monkeypatch) as (_, news):
+        await until(lambda: joined(news))
+        reply = await superlink.answer(node_id(superlink), flower.RecordDict(asked))
+        await until(lambda: news[-1]["state"] == "waiting" and news[-1]["trained"])
+    assert reply.has_content()
+    assert (news[-1]["trained"], news[-1]["round"]) == (2, SAID)
+
+
 @pytest.mark.parametrize(
     ("kind", "asked", "said"),
     [
