@@ -18,7 +18,7 @@ _VALUES = (list, tuple, dict, set, frozenset, bytes, bytearray)
 def _iter(owner: "Any") -> "Any":
     """A stream of the items of anything iterable; of itself if it is one already."""
     if isinstance(owner, Producer) or is_stream(owner):
-        return owner.source if isinstance(owner, Producer) else owner
+        return owner.sent if isinstance(owner, Producer) else owner
     if not hasattr(owner, "__aiter__"):
         iter(owner)  # TypeError now, not at the first item
     return Streamed(owner)

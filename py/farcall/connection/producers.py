@@ -65,6 +65,7 @@ class Producer:
     def __init__(
         self, channel: "Channel", encoding: "Encoding", number: "int", source: "Any"
     ) -> None:
+        self.sent = source  # what the peer has this for
         self.source = source.source if isinstance(source, Streamed) else source
         self._channel = channel
         self._encoding = encoding

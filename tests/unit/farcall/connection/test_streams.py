@@ -311,3 +311,20 @@ async def test_a_generator_is_closed_after_a_step_that_ran_out_of_time() -> None
             await stream.asend(None)
         del stream
         await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("source", [[1, 2], {1: 0, 2: 0}, "generator"], ids=["list", "dict", "own"])
+async def test_a_call_that_is_looped_over_again_goes_on_where_it_was(source: Any) -> None:
+    def rows() -> Any:
+        return (number for number in (1, 2)) if source == "generator" else farcall.stream(source)
+
+    async with connected({"rows": rows}) as (engine, session):
+        call = engine.rows()
+        async for row in call:
+            assert row == 1
+            break
+        assert await rest(call) == [2]
+        assert await rest(call) == []
+        del call
+        await quiet(engine, session)
