@@ -389,5 +389,5 @@ def test_a_link_and_other_data_end_the_mode_of_classes(page):
     page.execute_script("document.getElementById('own-open').click()")
     page.until(lambda: mode(page) == "own")
     Select(page.find_element(By.ID, "data-set")).select_by_value("shortcut")
-    page.until(lambda: said(page).startswith("MNIST with a shortcut: 60,000"))
+    page.until(lambda: said(page).startswith("MNIST with a shortcut: 10,000"))
     assert mode(page) == "digits"
