@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from nn.data import Dataset
 
 from app.lab.browser import downloads
-from app.lab.images import hints, import_data, mnist, pictures, project
+from app.lab.images import hints, import_data, mnist, pictures
 from app.lab.images.mnist import Mnist, class_name
 from app.lab.images.shortcut import with_shortcut
 from app.lab.kept_classes import NAME
@@ -38,21 +38,6 @@ Source = Callable[
 also what was left out."""
 
 
-class Classes(Protocol):
-    """Classes made on the page, see `app.lab.own`."""
-
-    def made(self) -> project.Made | None:
-        """Return them as a project holds them; None where they have no picture."""
-
-    def bring(self, made: project.Made) -> None:
-        """Put a project's classes in the place of those of now."""
-
-    async def featured(
-        self, train: Dataset, test: Dataset
-    ) -> tuple[tuple[Dataset, Dataset], Callable[[Any], Any]]:
-        """Return training and test pictures with their features, and what makes features."""
-
-
 class Data:
     """Served as `lab.data`.
 
@@ -66,7 +51,6 @@ class Data:
         self._replaced = replaced
         self._rng = np.random.default_rng(0)
         self._source: tuple[str, Source] | None = None  # of pictures that can be made again
-        self._classes: Classes | None = None
         self._left: list[import_data.Left] = []  # files that are no part of the data
 
     def counts(self) -> dict[str, Any]:
@@ -142,68 +126,6 @@ class Data:
 
         await self.use(TITLES[name], source, convertible=False)
         return True
-
-    def hold(self, classes: Classes) -> None:
-        """Let projects hold these classes too."""
-        self._classes = classes
-
-    def save_project(self, model: Any, options: str, trained: int) -> dict[str, Any]:
-        """Write data, classes made on the page, options and network to a file.
-
-        Returns:
-            {url (inside this browser), name, size}
-
-        Raises:
-            ProjectError: the network does not read these data as pictures.
-        """
-        data = self._mnist
-        own = data.name not in TITLES.values()
-        sets = mnist.of_pictures(data.train, data.test) if own else None
-        made = None if self._classes is None else self._classes.made()
-        featured = own and data.read is not mnist.scaled
-        whole = (options, trained, model, data.name, sets, made, featured)
-        content = project.write(project.Project(*whole))
-        url = downloads.object_url(content)
-        return {"url": url, "name": "farcall-project.zip", "size": len(content)}
-
-    async def open_project(self, url: str) -> dict[str, Any]:
-        """Train on a project's data from now on, and bring back the classes that it holds.
-
-        Args:
-            url: its object URL.
-
-        Returns:
-            {model, options, trained, replaced, pictures, changed}: whether the data are others, the
-            number of the classes' pictures, whether they are others than the data were made of.
-
-        Raises:
-            ProjectError: the file is none, or of other data of a site; nothing is changed.
-            DownloadError, FetchError: EfficientNet-Lite0 cannot be fetched; likewise.
-        """
-        found = project.read(await downloads.download(url))
-        sets = found.sets
-        if sets is not None:
-            given, read = sets, None
-            if found.featured and self._classes is not None:
-                given, read = await self._classes.featured(*sets)
-
-            async def source(form: Form | None) -> tuple[Dataset, Dataset]:
-                return given
-
-            await self.use(found.name, source, convertible=False, read=read)
-        elif found.name != self._mnist.name:
-            raise project.ProjectError(f"its data are {found.name}: choose them first")
-        made = found.made
-        if made is not None and self._classes is not None:
-            self._classes.bring(made)
-        return {
-            "model": found.model,
-            "options": found.options,
-            "trained": found.trained,
-            "replaced": sets is not None,
-            "pictures": 0 if made is None else len(made.labels),
-            "changed": made is not None and made.changed,
-        }
 
     async def convert(self, side: int, channels: int) -> None:
         """Make the user's pictures again, as images of another size, in grey or in colour.

@@ -42,7 +42,6 @@ class Own(Classes):
         self._data = data
         self._picture = picture
         self._used: list[Any] = []  # names and numbers of what the data were made of
-        data.hold(self)
 
     async def use(self, features: bool = False) -> None:
         """Train on these classes from now on.

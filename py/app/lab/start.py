@@ -26,6 +26,7 @@ from app.lab.models import Models
 from app.lab.network import Network
 from app.lab.own import Own
 from app.lab.picture import Picture
+from app.lab.projects import Projects
 from app.lab.search import Search
 from app.lab.speed import Speed
 from app.lab.table import Table
@@ -52,6 +53,7 @@ class Lab(Begun):
         self.network = Network()
         self.picture = Picture(mnist, self.buckets)
         self.own = Own(self.data, self.picture, _picture_at, indexed_db)
+        self.projects = Projects(mnist, self.data, self.own)
         self.lens = Lens(self.picture)
         self.hardware = Hardware()
         self.training = Training(mnist, [self.picture.reporter], self.hardware)

@@ -26,7 +26,7 @@ class Project:
             return
         options = settings.to_hash(dict(self.page.options.values, lesson=""))
         try:
-            made = await client.lab.data.save_project(client.model, options, client.trained)
+            made = await client.lab.projects.save(client.model, options, client.trained)
         except Exception as error:
             status.say(str(error))
             return
@@ -61,7 +61,7 @@ class Project:
             async with client.replacing as free:
                 if not free:
                     return
-                found = await client.lab.data.open_project(url)
+                found = await client.lab.projects.open(url)
                 if found["replaced"]:
                     await page.data.adopt()
                 values = settings.from_hash(found["options"], client.data["shape"])

@@ -20,6 +20,7 @@ from app.lab.kept_classes import LIST, MOST, SIDE, Taken
 from app.lab.network import Network
 from app.lab.own import Own, sets
 from app.lab.picture import Picture
+from app.lab.projects import Projects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -354,6 +355,10 @@ def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     return kept
 
 
+def projects(own: Own) -> Projects:
+    return Projects(own._data._mnist, own._data, own)
+
+
 def network(own: Own) -> Any:
     counts = own._data.counts()
     layers = [("Flatten", {}), ("Dense", {"units": len(counts["names"]), "activation": "softmax"})]
@@ -411,15 +416,15 @@ def test_a_project_holds_the_classes_of_now_and_brings_them_to_another_page(
     for step in steps:
         step(own)
     before = held(other)
-    saved = own._data.save_project(network(own), "lr=0.01", 0)
+    saved = projects(own).save(network(own), "lr=0.01", 0)
     for _ in range(2):  # saved again by the other page, it is the same
-        found = asyncio.run(other._data.open_project(saved["url"]))
+        found = asyncio.run(projects(other).open(saved["url"]))
         assert held(other) == held(own)
         assert other.features == own.features
         assert found["changed"] == changed
         assert found["pictures"] == sum(len(one.pictures) for one in own.classes)
         assert other._data.counts() == own._data.counts() | {"pictures": False}
-        saved = other._data.save_project(network(other), "lr=0.01", 0)
+        saved = projects(other).save(network(other), "lr=0.01", 0)
     assert asyncio.run(other.restore())["features"] == own.features
     other.undo()
     other.undo()
@@ -431,8 +436,8 @@ def test_a_project_without_pictures_of_classes_leaves_those_of_the_page(
 ) -> None:
     own, other = made(0, 0), made(1, 2)
     before = held(other)
-    saved = own._data.save_project(network(own), "", 0)
-    found = asyncio.run(other._data.open_project(saved["url"]))
+    saved = projects(own).save(network(own), "", 0)
+    found = asyncio.run(projects(other).open(saved["url"]))
     assert (found["pictures"], found["changed"]) == (0, False)
     assert held(other) == before
     assert not other.listing()["undo"]
@@ -442,17 +447,17 @@ def test_the_most_classes_and_pictures_that_a_page_takes_fit_into_a_project(
     files: dict[str, bytes],
 ) -> None:
     own, other = made(*[MOST] * 10), made()
-    saved = own._data.save_project(network(own), "", 0)
-    asyncio.run(other._data.open_project(saved["url"]))
+    saved = projects(own).save(network(own), "", 0)
+    asyncio.run(projects(other).open(saved["url"]))
     assert [len(one.pictures) for one in other.classes] == [MOST] * 10
 
 
 def test_a_damaged_project_leaves_the_classes_as_they_are(files: dict[str, bytes]) -> None:
     own, other = made(4, 5), made(1, 2)
     before = held(other)
-    saved = own._data.save_project(network(own), "", 0)
+    saved = projects(own).save(network(own), "", 0)
     files[saved["url"]] = files[saved["url"]].replace(b'"names": [', b'"name_": [')
     with pytest.raises(ProjectError):
-        asyncio.run(other._data.open_project(saved["url"]))
+        asyncio.run(projects(other).open(saved["url"]))
     assert held(other) == before
     assert not other.listing()["undo"]
