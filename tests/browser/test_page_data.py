@@ -185,6 +185,46 @@ def test_folders_are_dropped_or_opened_and_read_again_in_another_form(page, tmp_
     restored(page)
 
 
+# What the status line says from now on; arguments[0]: Stop is pressed as soon as it can be.
+FOLLOW = """
+const [line, stop] = ["status", "stop"].map((id) => document.getElementById(id));
+const all = { attributes: true, childList: true, characterData: true, subtree: true };
+globalThis.lines = [];
+globalThis.follower?.disconnect();
+globalThis.follower = new MutationObserver(() => {
+    lines.push(line.textContent);
+    if (arguments[0] && !stop.disabled) stop.click();
+});
+for (const element of [line, stop]) follower.observe(element, all);
+"""
+
+
+@pytest.mark.promise(
+    "The page: data", "How many pictures of how many are read is said, and Stop ends it"
+)
+def test_how_many_pictures_are_read_is_said_and_stop_leaves_the_data_as_they_were(page, tmp_path):
+    for path in (f"{kind}/{n}.png" for kind in ("bee", "cat") for n in range(7)):
+        (tmp_path / "pets" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pets" / path).write_bytes(PNG)
+    before = count(page)
+    for stopped in (True, False):
+        page.execute_script(FOLLOW, stopped)
+        page.find_element(By.ID, "data-folder").send_keys(str(tmp_path / "pets"))
+        kept = before if stopped else "pets: 12 + 2 images"
+        page.until(lambda: said(page) == "The data are as they were." or "network" in said(page))
+        assert count(page) == kept
+        assert "Reading pets, pictures: 0 of 14…" in page.execute_script("return lines")
+        assert not page.find_element(By.ID, "stop").is_enabled()
+    form = "return document.getElementById('data-form').value"
+    before = page.execute_script(form)
+    page.execute_script(FOLLOW, True)
+    Select(page.find_element(By.ID, "data-form")).select_by_value("32 3")
+    page.until(lambda: said(page) == "The data are as they were.")
+    assert page.execute_script(form) == before != "32 3"
+    page.execute_script("follower.disconnect()")
+    restored(page)
+
+
 def said(page):
     return page.execute_script("return document.getElementById('status').textContent")
 

@@ -15,6 +15,7 @@ from app.lab.images import hints, import_data, mnist, pictures
 from app.lab.images.mnist import Mnist, class_name
 from app.lab.images.shortcut import with_shortcut
 from app.lab.kept_classes import NAME
+from app.lab.reading import Reading
 from app.language import key
 
 CLASSES = {
@@ -44,11 +45,15 @@ class Data:
     Args:
         digits: the data sets that the page trains on.
         replaced: called after other data have taken their place.
+
+    Attributes:
+        reading: how far the reading of the user's pictures is.
     """
 
     def __init__(self, digits: Mnist, replaced: Callable[[], None]) -> None:
         self._mnist = digits
         self._replaced = replaced
+        self.reading = Reading()
         self._rng = np.random.default_rng(0)
         self._source: tuple[str, Source] | None = None  # of pictures that can be made again
         self._left: list[import_data.Left] = []  # files that are no part of the data
@@ -94,7 +99,8 @@ class Data:
         name, files = await _given(names, urls)
 
         async def read(form: Form | None) -> tuple[Dataset, Dataset, import_data.Left]:
-            *data, left = await import_data.read(name, files, downloads.decode_image, form)
+            decode, tell = downloads.decode_image, self.reading.tell
+            *data, left = await import_data.read(name, files, decode, form, tell)
             return (*import_data.split(*data), left)
 
         await self.use(name, read, convertible=import_data.holds_pictures(files))

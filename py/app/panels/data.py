@@ -103,6 +103,64 @@ class DropZone:
         return self.take(dom.files(event.dataTransfer))
 
 
+class Reading:
+    """What is said while the worker reads pictures, and Stop, which ends that.
+
+    Args:
+        client: the engine.
+    """
+
+    def __init__(self, client):
+        self.client = client
+        self.names = ""
+        self.stopped = False
+        dom.click("stop", self._stop)
+
+    async def ready(self):
+        """Follow the worker."""
+        await self.client.lab.data.reading.follow(self._read)
+
+    async def files(self, names, urls, title):
+        """Have files taken as data; return False if that was stopped."""
+        return await self._whole(title, self.client.lab.data.import_files(names, urls))
+
+    async def again(self, side, channels):
+        """Have the pictures read again in another form; return False if that was stopped."""
+        call = self.client.lab.data.convert(int(side), int(channels))
+        return await self._whole(self.client.data["name"], call)
+
+    async def _whole(self, names, call):
+        self.names, self.stopped = names, False
+        status.say(tr("Reading {names}…", names=names))
+        try:
+            await call
+        except Exception:
+            if not self.stopped:
+                raise
+            status.say(tr("The data are as they were."))
+            return False
+        finally:
+            dom.enable("stop", when=False)
+        return True
+
+    def _read(self, done, count):
+        if self.stopped:
+            return False
+        dom.enable("stop")
+        status.say(
+            tr(
+                "Reading {names}, pictures: {done} of {count}…",
+                names=self.names,
+                done=numbers.count(done),
+                count=numbers.count(count),
+            )
+        )
+        return True
+
+    def _stop(self):
+        self.stopped = True
+
+
 class Data:
     """The panel, with the buckets and the augmentation that are parts of it.
 
@@ -123,6 +181,7 @@ class Data:
             dom.click(button, dom.find(field).click)
             dom.on(field, "change", self._chosen)
         self._held = None  # the files that the data are made of
+        self.reading = Reading(client)
         dom.click("data-reset", self.restore)
         for side in SIDES:
             for channels, word in ((1, tr("grey")), (3, tr("colour"))):
@@ -141,6 +200,7 @@ class Data:
     async def ready(self):
         """Show the data, which are loaded."""
         dom.enable("more-samples", "open-data", "open-folder", "own-open", "try-test")
+        await self.reading.ready()
         await self.refresh()
         self.suited.settled()  # another worker has not the data of the one that is gone
 
@@ -214,11 +274,11 @@ class Data:
 
     async def _take(self, files):
         """Have the worker read files; return whether they are the data now."""
-        status.say(tr("Reading {names}…", names=files.title))
         names, urls = list(files.names), list(files.urls)
         before = self.options["data"]
         try:
-            await self.client.lab.data.import_files(names, urls)
+            if not await self.reading.files(names, urls, files.title):
+                return False
         except Exception as error:
             problem = await self._no_table(names, urls)
             if problem == "":
@@ -262,13 +322,10 @@ class Data:
 
     async def _convert(self, form):
         """Make the pictures again in another size or in colour."""
-        side, channels = form.split()
         async with self.client.replacing as free:
-            if not free:
+            if not free or not await self.reading.again(*form.split()):
                 self._show_form()
                 return
-            status.say(tr("Making the pictures again…"))
-            await self.client.lab.data.convert(int(side), int(channels))
             await self._replaced()
             status.say(
                 tr(

@@ -61,6 +61,8 @@ CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 CIFAR_SHAPE = (3, 32, 32)
 
 Decode = Callable[[bytes], Awaitable[Any]]
+Tell = Callable[[int, int], Awaitable[None]]
+"""Called with the numbers of pictures that are read and of all; what it raises ends the reading."""
 
 
 class OwnDataError(ValueError):
@@ -291,8 +293,16 @@ def zipped(name: str, content: bytes) -> list[Member]:
     return [Member(entry.filename, partial(read, entry)) for entry in archive.infolist()]
 
 
+async def _quiet(done: int, count: int) -> None:
+    """Report to nothing."""
+
+
 async def read_folders(
-    name: str, members: list[Member], decode: Decode, form: tuple[int, int] | None = None
+    name: str,
+    members: list[Member],
+    decode: Decode,
+    form: tuple[int, int] | None = None,
+    tell: Tell = _quiet,
 ) -> Read:
     """Read images, one folder a class; a picture that cannot be read is left out.
 
@@ -301,6 +311,7 @@ async def read_folders(
         members: its files.
         decode: makes (h, w, 3) uint8 of a picture's bytes.
         form: side and channels of the images; by default those that suit the pictures.
+        tell: awaited before each picture and after the last.
     """
     entries, others = _pictures(members)
     _refuse_folders(name, entries, others)
@@ -311,12 +322,16 @@ async def read_folders(
         raise OwnDataError(f"{name}: expected at most {MOST_IMAGES} images, got {len(entries)}")
     left = Left(_kinds(others), {})
 
-    async def read_some(entries: list[Member]) -> AsyncIterator[tuple[Any, str]]:
-        for entry in entries:
+    async def read_some(
+        entries: list[Member], tell: Tell = _quiet
+    ) -> AsyncIterator[tuple[Any, str]]:
+        for done, entry in enumerate(entries):
+            await tell(done, len(entries))
             try:
                 yield await decode(await entry.read()), _parts(entry)[-2]
             except Exception as error:
                 left.unread["/".join(_parts(entry)[-2:])] = str(error)
+        await tell(len(entries), len(entries))
 
     if form is None:
         some = entries[:: -(-len(entries) // SAMPLE)]
@@ -324,7 +339,8 @@ async def read_folders(
     side, channels = form
     if len(entries) * side * side * channels > MOST_MEMORY:
         raise OwnDataError(f"{name}: {len(entries)} images of {side} pixels need too much memory")
-    rows = [(framed(one, side, channels), folder) async for one, folder in read_some(entries)]
+    read = read_some(entries, tell)
+    rows = [(framed(one, side, channels), folder) async for one, folder in read]
     _refuse_unread(name, folders, {folder for _, folder in rows}, left.unread)
     images = np.stack([image for image, _ in rows])
     labels = np.array([folders.index(folder) for _, folder in rows])
@@ -419,7 +435,11 @@ def holds_pictures(files: Files) -> bool:
 
 
 async def read(
-    name: str, files: Files, decode: Decode, form: tuple[int, int] | None = None
+    name: str,
+    files: Files,
+    decode: Decode,
+    form: tuple[int, int] | None = None,
+    tell: Tell = _quiet,
 ) -> Read:
     """Return what files of any of these kinds hold; see `read_folders`.
 
@@ -428,11 +448,12 @@ async def read(
         files: those.
         decode: likewise.
         form: likewise.
+        tell: likewise.
     """
     if isinstance(files, list):
-        return await read_folders(name, files, decode, form)
+        return await read_folders(name, files, decode, form, tell)
     try:
-        return await _read(files, decode, form)
+        return await _read(files, decode, form, tell)
     except OwnDataError as error:
         meant = next(filter(None, (_meant(*file) for file in files.items())), "")
         raise OwnDataError(f"{error}. {meant}" if meant else str(error)) from error
@@ -451,10 +472,12 @@ def _meant(name: str, content: bytes) -> str:
     return ""
 
 
-async def _read(files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None) -> Read:
+async def _read(
+    files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None, tell: Tell
+) -> Read:
     if holds_pictures(files):
         ((name, content),) = files.items()
-        return await read_folders(name, zipped(name, content), decode, form)
+        return await read_folders(name, zipped(name, content), decode, form, tell)
     if holds_batches(files):
         return (*read_batches(files), [*CIFAR], Left({}, {}))
     name = next(iter(files))

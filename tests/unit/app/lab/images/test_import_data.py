@@ -12,6 +12,7 @@ import pytest
 from app.lab.data import Data
 from app.lab.images import hints, import_data
 from app.lab.images.mnist import Mnist
+from app.lab.reading import Reading
 from hypothesis import given
 from hypothesis import strategies as st
 from nn.data.idx import write_idx
@@ -310,6 +311,29 @@ def test_a_class_without_a_picture_that_can_be_read_is_refused(folder: str, file
     words = rf"pets.zip: folder {folder}: expected pictures \(\.png, .*\), got 1 {kind}$"
     with pytest.raises(import_data.OwnDataError, match=words):
         read({"pets.zip": files})
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.4, [0, 3, 6, 9, 12]), (0, [0, 12])])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_pictures_that_are_read_are_counted_once_a_second_until_no_more_are_wanted(
+    seconds: float, told: list[int], wanted: bool
+) -> None:
+    clock = iter([100 + seconds * n for n in range(13)])
+    reading = Reading(clock=lambda: next(clock))
+    seen = []
+
+    async def on_read(done: int, count: int) -> bool:
+        seen.append((done, count))
+        return wanted or done < count
+
+    reading.follow(on_read)
+    whole = import_data.read("", {"set.zip": as_zip(PETS)}, decode, tell=reading.tell)
+    if wanted:
+        assert len(asyncio.run(whole)[0]) == 12
+    else:
+        with pytest.raises(import_data.OwnDataError, match="stopped after 12 of 12 pictures"):
+            asyncio.run(whole)
+    assert seen == [(done, 12) for done in told]
 
 
 def test_files_that_were_left_out_are_said_as_long_as_the_data_are_these() -> None:
