@@ -352,6 +352,17 @@ PAPER = [
     "#samples",
     "#confusion",
 ]
+# Canvases hold the ink of the theme that they were painted in: here light ink, of the dark one.
+LIGHT_GROUNDS = """
+const painted = [...document.querySelectorAll(
+    ".chart canvas, .layer canvas, .tiles canvas, #samples, #pad")];
+const light = (canvas) => {
+    const ground = getComputedStyle(canvas).backgroundColor;
+    return ground.match(/[0-9.]+/g).slice(0, 3).some((channel) => channel > 60);
+};
+return painted.filter((canvas) => canvas.checkVisibility() && light(canvas))
+    .map((canvas) => canvas.id || canvas.parentElement.className);
+"""
 SCREEN = [".bar", "#options", "footer", "#clear", "#save"]
 
 
@@ -368,5 +379,9 @@ def test_a_print_has_the_findings_in_ink_and_no_controls(opened):
         ground = "getComputedStyle(document.body).backgroundColor"
         assert opened.execute_script(f"return {ground}") == "rgb(255, 255, 255)"
         assert opened.execute_script(PALE) == []
+        assert opened.execute_script(LIGHT_GROUNDS) == []
+        for state, seen in (("true", ["#environment"]), ("false", [])):
+            opened.execute_script(f"document.getElementById('environment').open = {state}")
+            assert opened.execute_script(PRINTED, ["#environment"]) == seen
     finally:
         screen.wear(opened, "light")
