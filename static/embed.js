@@ -58,7 +58,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
   };
 
   class FarcallDemo extends HTMLElement {
-    static observedAttributes = ["theme", "config"];
+    static observedAttributes = ["theme", "config", "src", "label", "poster"];
     frame = null;
     state = null;
     #heard = (event) => this.#hear(event);
@@ -88,23 +88,34 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     }
 
     attributeChangedCallback(name, before, now) {
-      if (!this.frame) return this.shadowRoot.querySelector(".box") && languageOf(before) !== languageOf(now) && this.#poster();
       if (before === now) return;
+      if (!this.frame) return this.shadowRoot.querySelector(".box") && this.#poster();
       if (name === "config") this.frame.src = Object.assign(new URL(this.frame.src), { hash: now ?? "" }).href; // only the hash differs: no reload
-      else this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: now ?? "auto" }, this.#sealed ? "*" : this.#origin);
+      else if (name === "theme") this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: now ?? "auto" }, this.#sealed ? "*" : this.#origin);
     }
 
-    get src() { return new URL(this.getAttribute("src") ?? HERE, document.baseURI).href; }
+    get src() { return this.#absolute("src", HERE); }
+    get #height() {
+      const height = this.getAttribute("height")?.replace(/^\d+$/, "$&px") ?? ""; // as an <iframe> takes it
+      return CSS.supports("height", height) ? height : "auto";
+    }
     get #origin() { return new URL(this.src).origin; }
     get #sandbox() { return this.getAttribute("sandbox") ?? SANDBOX; }
     get #sealed() { return !this.#sandbox.split(/\s+/).includes("allow-same-origin"); } // then the frame's origin is "null"
     get #name() { return this.getAttribute("label") ?? this.#tr("Train a neural network in this page"); }
     get #language() { return languageOf(this.getAttribute("config")); }
 
+    #absolute(name, other) {
+      const text = this.getAttribute(name) ?? other;
+      if (URL.canParse(text, document.baseURI)) return new URL(text, document.baseURI).href;
+      console.warn(`<farcall-demo> ${name}: expected an address, received ${text}; ${other} is used`);
+      return other;
+    }
+
     #tr(text, values = {}) { return (TEXTS[this.#language]?.[text] ?? text).replace(/{(\w+)}/g, (_, name) => values[name]); }
 
     // What stands in the frame's place, in its language.
-    #box(properties, ...children) { return make("div", { lang: this.#language, ...properties }, ...children); }
+    #box(properties, ...children) { return make("div", { lang: this.#language, dir: "ltr", ...properties }, ...children); }
 
     #address(framed = true) {
       const url = new URL(this.src);
@@ -121,17 +132,18 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
 
     #poster() {
       const button = make("button", { type: "button", textContent: this.#tr("Run the demo here ({size})", { size: SIZE }), onclick: () => this.load(true) });
+      const focused = this.shadowRoot.activeElement?.localName;
       const note = make("p", { className: "note" }, this.#tr("Python and NumPy run on your device; nothing you do leaves it."), " ", this.#link());
       this.shadowRoot.replaceChildren(this.#box({ className: "box" }, ...this.#picture(), make("p", { textContent: this.#name }), button, note));
+      this.shadowRoot.querySelector(focused ?? "none")?.focus();
     }
 
     // What the button starts, in the theme's colours: tools/pictures.py takes it.
     #picture() {
       if (this.getAttribute("poster") === "" || navigator.connection?.saveData) return [];
       const dark = matchMedia(this.getAttribute("theme") === "dark" ? "all" : "(prefers-color-scheme: dark)").matches && this.getAttribute("theme") !== "light";
-      const own = new URL(`static/poster-${dark ? "dark" : "light"}.webp`, HERE);
-      const src = new URL(this.getAttribute("poster") ?? own, document.baseURI).href;
-      return [make("img", { src, alt: "", ...POSTER })];
+      const own = new URL(`static/poster-${dark ? "dark" : "light"}.webp`, HERE).href;
+      return [make("img", { src: this.#absolute("poster", own), alt: "", ...POSTER })];
     }
 
     load(focus = false) {
@@ -139,7 +151,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       this.#watch?.disconnect();
       const frame = this.frame = make("iframe", { title: this.#name, allow: "camera; clipboard-write; fullscreen; cross-origin-isolated", src: this.#address() });
       frame.sandbox = this.#sandbox;
-      if (!["", "auto"].includes(this.getAttribute("height") ?? "")) frame.style.height = this.getAttribute("height");
+      if (this.#height !== "auto") frame.style.height = this.#height;
       frame.addEventListener("load", () => { this.#timer = setTimeout(() => this.#silent(), PATIENCE); }, { once: true });
       this.shadowRoot.replaceChildren(frame);
       if (focus) frame.focus();
@@ -158,7 +170,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       if (data?.type !== "farcall-demo") return;
       const { type: _, kind, ...detail } = data;
       if (kind === "hello") this.#hello(detail);
-      if (kind === "size" && ["", "auto"].includes(this.getAttribute("height") ?? "")) this.frame.style.height = `${Number(detail.height)}px`;
+      if (kind === "size" && this.#height === "auto") this.frame.style.height = `${Number(detail.height)}px`;
       if (kind === "state") this.#tell("farcall-state", this.state = detail);
     }
 

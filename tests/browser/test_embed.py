@@ -120,6 +120,41 @@ class TestPoster:
             change(page, "config", f"lang={language}")
             assert element(page, f"{box}.innerText") == shown[language]
 
+    def test_what_it_shows_is_that_of_its_attributes_of_now(self, site, host, open_page):
+        body = f'<div dir="rtl">{script(site)}{tag(config="epochs=1")}</div>'
+        page = open_page(write(host, body))
+        root = "shadowRoot.querySelector"
+        assert element(page, "matches(':dir(rtl)')")
+        box = f"getComputedStyle(document.getElementById('demo').{root}('.box')).direction"
+        assert page.execute_script(f"return {box}") == "ltr", "its sentences are of such languages"
+        element(page, f"{root}('button').focus()")
+        change(page, "config", "epochs=2")
+        assert element(page, f"{root}('a').href") == f"{site.url}#epochs=2"
+        assert element(page, f"{FOCUSED}?.localName") == "button"
+        change(page, "label", "Digits")
+        assert element(page, f"{root}('p').textContent") == "Digits"
+        for theme in ("dark", "light"):
+            change(page, "theme", theme)
+            assert element(page, f"{root}('img').src").endswith(f"poster-{theme}.webp")
+        change(page, "src", "https://other.example/")
+        assert element(page, f"{root}('a').href") == "https://other.example/#epochs=2"
+
+    def test_addresses_and_heights_that_are_none_leave_those_that_it_has(
+        self, site, host, open_page
+    ):
+        tags = tag(src="http://[", poster="http://[") + tag("lazy", height="300", load="eager")
+        page = open_page(write(host, script(site) + tags + tag("odd", height="x", load="eager")))
+        root = "shadowRoot.querySelector"
+        assert element(page, f"{root}('a').href") == site.url
+        assert element(page, f"{root}('img').src").startswith(f"{site.url}static/poster-")
+        assert [element(page, "frame.style.height", name) for name in ("lazy", "odd")] == [
+            "300px",
+            "",
+        ]
+        element(page, "scrollIntoView()", "odd")  # what is not seen is not laid out
+        wait_for(page, "ready", "odd")
+        page.until("document.getElementById('odd').frame.style.height.endsWith('px')")
+
     def test_every_text_of_the_element_is_there_in_every_language(self):
         source = (ROOT / "static/embed.js").read_text()
         used = set(re.findall(r'#tr\("([^"]+)"', source))
