@@ -82,6 +82,12 @@ def test_a_language_has_every_text_with_its_placeholders_and_no_other(language):
     assert path.read_text() == catalogue.written(texts, texts), "python -m tools.catalogue sorts it"
 
 
+def test_in_german_no_hidden_units_are_said_without_an_ending_that_the_number_changes():
+    texts = catalogue.read("de")  # "4 verborgene Einheiten", but "keine verborgenen Einheiten"
+    assert texts["no"] == "keine"
+    assert [text for text in texts.values() if "{units} verborgen" in text] == []
+
+
 @pytest.mark.parametrize(
     ("line", "found"),
     [
