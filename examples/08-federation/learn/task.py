@@ -10,7 +10,7 @@ HELD_OUT = 200  # of them, never trained on
 BATCH = 50
 CLASSES = list("0123456789")
 MOST = float(np.finfo(np.float32).max)
-SETTINGS = {  # of a round: its type, the least, the most, and what stands for one that is missing
+SETTINGS = {  # of a round: type, least, most, and the default; None where it must be given
     "learning-rate": (float, 0.0, MOST, None),
     "epochs": (int, 1, 1000, None),
     "server-round": (int, 0, 2**64, None),
@@ -104,7 +104,7 @@ def settings(config):
     """Return the numbers of `SETTINGS`, each checked before anything is changed.
 
     Raises:
-        MissingRecordError: one is missing for which nothing stands.
+        MissingRecordError: one without a default is missing.
         ValueError: one is of another type, or not within its bounds; the message names it.
     """
     asked = {}

@@ -166,11 +166,19 @@ async def test_the_goodbye_that_the_page_holds_takes_the_node_out(superlink, mon
         assert superlink.online() == []
 
 
-@pytest.mark.asyncio
-async def test_a_device_that_slept_joins_again_with_its_key_and_says_so(superlink, monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
+    """The device's clock, which a visit looks at often; a test sets it."""
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: clock.now))
     monkeypatch.setattr(module, "TICK", 0.01)
+    return clock
+
+
+@pytest.mark.asyncio
+async def test_a_device_that_slept_joins_again_with_its_key_and_says_so(
+    superlink, monkeypatch, clock
+):
     async with visiting(superlink.url, monkeypatch) as (visit, news):
         await until(lambda: joined(news))
         number, before = node_id(superlink), visit._node
@@ -183,10 +191,9 @@ async def test_a_device_that_slept_joins_again_with_its_key_and_says_so(superlin
 
 
 @pytest.mark.asyncio
-async def test_the_goodbye_is_signed_again_when_the_clock_is_set_back(superlink, monkeypatch):
-    clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: clock.now))
-    monkeypatch.setattr(module, "TICK", 0.01)
+async def test_the_goodbye_is_signed_again_when_the_clock_is_set_back(
+    superlink, monkeypatch, clock
+):
     async with visiting(superlink.url, monkeypatch) as (_, news):
         await until(lambda: joined(news))
         before = news[-1]["farewell"]

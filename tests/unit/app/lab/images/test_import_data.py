@@ -313,10 +313,10 @@ def test_a_class_without_a_picture_that_can_be_read_is_refused(folder: str, file
         read({"pets.zip": files})
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0.4, [0, 3, 6, 9, 12]), (0, [0, 12])])
+@pytest.mark.parametrize(("seconds", "counted"), [(0.4, [0, 3, 6, 9, 12]), (0, [0, 12])])
 @pytest.mark.parametrize("wanted", [True, False])
 def test_the_pictures_that_are_read_are_counted_once_a_second_until_no_more_are_wanted(
-    seconds: float, told: list[int], wanted: bool
+    seconds: float, counted: list[int], wanted: bool
 ) -> None:
     clock = iter([100 + seconds * n for n in range(13)])
     reading = Reading(clock=lambda: next(clock))
@@ -333,7 +333,7 @@ def test_the_pictures_that_are_read_are_counted_once_a_second_until_no_more_are_
     else:
         with pytest.raises(import_data.OwnDataError, match="stopped after 12 of 12 pictures"):
             asyncio.run(whole)
-    assert seen == [(done, 12) for done in told]
+    assert seen == [(done, 12) for done in counted]
 
 
 def test_files_that_were_left_out_are_said_as_long_as_the_data_are_these() -> None:

@@ -109,11 +109,15 @@ def test_a_vocabulary_is_read_from_a_file(tmp_path: Path) -> None:
     assert nn.TextVectorization(vocabulary=str(path))(["wind, fire"]).tolist() == [[3, 1]]
 
 
-def test_the_vocabulary_of_a_model_is_no_other_file_of_the_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["TextVectorization", "StringLookup", "IntegerLookup"])
+def test_the_vocabulary_of_a_model_is_no_other_file_of_the_machine(
+    tmp_path: Path, kind: str
+) -> None:
     path = tmp_path / "secret.txt"
-    path.write_text("pass\nword\n", encoding="utf-8")
-    made = nn.TextVectorization(vocabulary=str(path))
-    model = nn.Sequential([nn.Input((), dtype="string"), made])
+    path.write_text("47\n11\n", encoding="utf-8")
+    numbers = kind == "IntegerLookup"  # which are read from no file
+    made = getattr(nn, kind)(vocabulary=[47, 11] if numbers else str(path))
+    model = nn.Sequential([nn.Input((), dtype="int64" if numbers else "string"), made])
     document = model.to_json()
     assert str(path) not in document
     changed = json.loads(document)
