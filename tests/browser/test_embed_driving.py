@@ -77,7 +77,8 @@ ask(["* probe ?"]);"""
 ARRIVED = """globalThis.arrived = 0;
 // So many turns of the page's loop are enough to answer: hosts that are listed get theirs.
 const after = (turns) => { if (turns) setTimeout(after, 10, turns - 1); else arrived += 1; };
-addEventListener("message", ({ source }) => { if (source === parent) after(50); });"""
+const asked = (data) => data?.id === "probe" || data?.[0] === "* probe ?";
+addEventListener("message", ({ data }) => { if (asked(data)) after(50); });"""
 
 
 def answers(page, frame):
