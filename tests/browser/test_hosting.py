@@ -44,6 +44,7 @@ def failure(page, timeout=40):
     return page.until("document.getElementById('failure').innerText")
 
 
+@pytest.mark.soak
 def test_runs_isolated_in_webkit(open_site):
     """Under WebKit's last compiler, which the journey leaves out.
 

@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.chromium import Page
-from tests.support.interpreters import PAIRINGS, configuration, page
+from tests.support.interpreters import PAIRINGS, TESTED, configuration, page
 from tests.support.site import Site
 
-# A page on Pyodide takes half a minute; its worker's side is that of the other pairing.
-KINDS = [pytest.param(kind, marks=() if kind == "mpy" else pytest.mark.soak) for kind in PAIRINGS]
 FOLDER = "tests/browser/leaks"
 UP = "../../../"
 HELD = ("pending", "serving", "answers", "exports", "imports", "streams")
@@ -71,7 +69,7 @@ def run(site: Site, open_page: Callable[..., Page], kind: str) -> Any:
 )
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("side", ["near", "far"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_ten_thousand_calls_in_chromium_leave_the_tables_empty(
     leaks: Callable[[str], Any], kind: str, side: str
 ) -> None:
@@ -90,7 +88,7 @@ def test_ten_thousand_calls_in_chromium_leave_the_tables_empty(
 )
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("side", ["near", "far"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_ten_thousand_calls_in_chromium_leave_the_heaps_as_they_were(
     leaks: Callable[[str], Any], kind: str, side: str
 ) -> None:
@@ -106,7 +104,7 @@ def test_ten_thousand_calls_in_chromium_leave_the_heaps_as_they_were(
     "A worker that was replaced leaves nothing on the page, of farcall's or of PyScript's",
 )
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_a_worker_that_was_replaced_leaves_nothing_on_the_page(
     leaks: Callable[[str], Any], kind: str
 ) -> None:
@@ -121,7 +119,7 @@ def test_a_worker_that_was_replaced_leaves_nothing_on_the_page(
     "Buffers kept for reuse: at most 8 and 256 MiB, from 64 KiB each",
 )
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_limits_the_buffers_that_are_kept_for_reuse(leaks: Callable[[str], Any], kind: str) -> None:
     """None below 64 KiB, at most 8, at most 256 MiB: the latest ones."""
     assert leaks(kind)["spares"] == [0, 8, 2]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.chromium import Page
-from tests.support.interpreters import PAIRINGS, configuration, page
+from tests.support.interpreters import TESTED, configuration, page
 from tests.support.site import Site
 
 pytestmark = pytest.mark.timed
@@ -121,7 +121,7 @@ def over(cell: dict[str, Any]) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", SESSION_FAULTS)
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("kind", PAIRINGS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_a_fault_of_the_session_ends_every_await_in_every_state(
     matrix: Callable[[str], Any], kind: str, state: str, fault: str
 ) -> None:
@@ -143,7 +143,7 @@ def test_a_fault_of_the_session_ends_every_await_in_every_state(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", CALL_FAULTS)
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("kind", PAIRINGS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_a_fault_of_one_call_ends_that_call_and_no_other(
     matrix: Callable[[str], Any], kind: str, state: str, fault: str
 ) -> None:
@@ -168,7 +168,7 @@ def test_a_fault_of_one_call_ends_that_call_and_no_other(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", BOOT_FAULTS)
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("kind", PAIRINGS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_a_worker_that_cannot_boot_is_an_error_beside_any_session(
     matrix: Callable[[str], Any], kind: str, state: str, fault: str
 ) -> None:
@@ -187,7 +187,7 @@ def test_a_worker_that_cannot_boot_is_an_error_beside_any_session(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", WORKER_FAULTS)
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("kind", PAIRINGS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_the_death_of_a_worker_ends_every_await_in_every_state(
     matrix: Callable[[str], Any], kind: str, state: str, fault: str
 ) -> None:
@@ -206,7 +206,7 @@ def test_the_death_of_a_worker_ends_every_await_in_every_state(
 )
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("state", [s for s in STATES if s not in ("closing", "closed")])
-@pytest.mark.parametrize("kind", PAIRINGS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_a_port_that_closes_without_a_word_is_a_time_out_in_every_state(
     matrix: Callable[[str], Any], kind: str, state: str
 ) -> None:
@@ -217,7 +217,7 @@ def test_a_port_that_closes_without_a_word_is_a_time_out_in_every_state(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", PAIRINGS)
+@pytest.mark.parametrize("kind", TESTED)
 def test_the_matrix_has_every_cell(matrix: Callable[[str], Any], kind: str) -> None:
     faults = (*SESSION_FAULTS, *CALL_FAULTS, *BOOT_FAULTS, *WORKER_FAULTS)
     assert {(s, f) for s in STATES for f in faults} <= set(matrix(kind))

@@ -1,4 +1,4 @@
-"""A few seconds of `make soak`, so that it can be relied on when somebody starts an hour of it."""
+"""A few seconds of `make soak ONLY=rpc`, of a seed of its own."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.soak.__main__ import PAIRINGS, ZERO, prepare, soak
 from tests.support.site import Site
 
 SEED = 20_261_121
-KINDS = [pytest.param(kind, marks=() if kind == "mpy" else pytest.mark.soak) for kind in PAIRINGS]
+pytestmark = pytest.mark.soak
 
 
 @pytest.mark.promise(
@@ -14,7 +14,7 @@ KINDS = [pytest.param(kind, marks=() if kind == "mpy" else pytest.mark.soak) for
     "Random programs with random faults, checked against a model: no hangs, leaks or wrong results",
 )
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PAIRINGS)
 def test_random_programs_with_random_faults_end_as_their_model_says(site: Site, kind: str) -> None:
     """Rounds, not seconds: a busy machine does as many, and more where sabotage cut them short."""
     prepare(site)

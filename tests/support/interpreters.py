@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "py" / "farcall"
 PAIRINGS = {"mpy": "MicroPython page, Pyodide worker", "py": "Pyodide page, Pyodide worker"}
+# A page on Pyodide takes half a minute; its worker's side is that of the other pairing.
+TESTED = [pytest.param(kind, marks=() if kind == "mpy" else pytest.mark.soak) for kind in PAIRINGS]
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 <link rel="icon" href="data:,">
