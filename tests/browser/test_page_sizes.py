@@ -363,7 +363,12 @@ const light = (canvas) => {
 return painted.filter((canvas) => canvas.checkVisibility() && light(canvas))
     .map((canvas) => canvas.id || canvas.parentElement.className);
 """
-SCREEN = [".bar", "#options", "footer", "#clear", "#save"]
+SCREEN = [".bar", "#options", "footer", "#clear", "#why", "#pad-hint", "#save", "#format"]
+# Paper cannot be scrolled.
+SCROLLING = """
+return [...document.querySelectorAll(".scroll")]
+    .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth).map((e) => e.ariaLabel);
+"""
 
 
 @pytest.mark.promise(
@@ -372,6 +377,7 @@ SCREEN = [".bar", "#options", "footer", "#clear", "#save"]
 def test_a_print_has_the_findings_in_ink_and_no_controls(opened):
     screen.wear(opened, "dark")
     screen.resize(opened, 768, 1024)
+    opened.execute_script("document.getElementById('pad-hint').hidden = false")
     opened.until(lambda: opened.execute_script(PRINTED, PAPER + SCREEN) == PAPER + SCREEN, 5)
     screen.wear(opened, "dark", media="print")
     try:
@@ -383,5 +389,8 @@ def test_a_print_has_the_findings_in_ink_and_no_controls(opened):
         for state, seen in (("true", ["#environment"]), ("false", [])):
             opened.execute_script(f"document.getElementById('environment').open = {state}")
             assert opened.execute_script(PRINTED, ["#environment"]) == seen
+        for width in (725, 794):  # of A4, with and without the browser's margins
+            screen.resize(opened, width, 1123)
+            assert opened.execute_script(SCROLLING) == []
     finally:
         screen.wear(opened, "light")
