@@ -1,6 +1,6 @@
 // <farcall-demo></farcall-demo>: the demo in any page. A button states the download size; pressing it loads the demo.
 //
-//   src="https://host/demo/"   where the demo is; by default where this script came from
+//   src="https://host/demo/"   where the demo is; by default where this script came from. Another one starts that demo
 //   load="click"               or "visible" (scrolled to) or "eager"
 //   theme="auto"               or "light" or "dark"; may be changed at any time, and so may config
 //   hide="data,network"        panels to leave out          show="draw,training"        the only ones to show
@@ -58,7 +58,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
   };
 
   class FarcallDemo extends HTMLElement {
-    static observedAttributes = ["theme", "config", "src", "label", "poster"];
+    static observedAttributes = ["theme", "config", "src", "load", "label", "poster"];
     frame = null;
     state = null;
     #heard = (event) => this.#hear(event);
@@ -72,36 +72,58 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
 
     connectedCallback() {
       addEventListener("message", this.#heard);
-      const wish = navigator.connection?.saveData ? "click" : this.getAttribute("load");
-      if (wish === "eager") return this.load();
-      this.#poster();
-      if (wish !== "visible") return;
-      this.#watch = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.load());
-      this.#watch.observe(this);
+      this.#begin();
     }
+
+    connectedMoveCallback() {} // moveBefore() keeps what the frame does
 
     disconnectedCallback() {
       removeEventListener("message", this.#heard);
       this.#watch?.disconnect();
-      clearTimeout(this.#timer);
-      this.frame = this.state = null;
+      this.#end();
     }
 
     attributeChangedCallback(name, before, now) {
       if (before === now) return;
-      if (!this.frame) return this.shadowRoot.querySelector(".box") && this.#poster();
+      if (!this.frame) return this.shadowRoot.querySelector(".box") && this.#begin();
+      this.frame.title = this.#name;
       if (name === "config") this.frame.src = Object.assign(new URL(this.frame.src), { hash: now ?? "" }).href; // only the hash differs: no reload
-      else if (name === "theme") this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: now ?? "auto" }, this.#sealed ? "*" : this.#origin);
+      else if (name === "theme" && this.state) this.#wear();
+      else if (name === "src") this.#again();
     }
+
+    // A poster, or the demo at once.
+    #begin() {
+      this.#watch?.disconnect();
+      const wish = navigator.connection?.saveData ? "click" : this.getAttribute("load");
+      if (this.frame || wish === "eager") return this.load();
+      this.#poster();
+      if (wish !== "visible") return;
+      this.#watch = new IntersectionObserver((seen) => seen.some(({ isIntersecting }) => isIntersecting) && this.load());
+      this.#watch.observe(this);
+    }
+
+    #end() {
+      clearTimeout(this.#timer);
+      this.frame = this.state = null;
+      delete this.dataset.phase;
+    }
+
+    #again(focus = false) {
+      this.#end();
+      this.load(focus);
+    }
+
+    #wear() { this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: this.getAttribute("theme") ?? "auto" }, this.#sealed ? "*" : this.#origin); }
 
     get src() { return this.#absolute("src", HERE); }
     get #height() {
       const height = this.getAttribute("height")?.replace(/^\d+$/, "$&px") ?? ""; // as an <iframe> takes it
       return CSS.supports("height", height) ? height : "auto";
     }
-    get #origin() { return new URL(this.src).origin; }
-    get #sandbox() { return this.getAttribute("sandbox") ?? SANDBOX; }
-    get #sealed() { return !this.#sandbox.split(/\s+/).includes("allow-same-origin"); } // then the frame's origin is "null"
+    // Of the frame as it was made, whatever the attributes say now.
+    get #origin() { return new URL(this.frame.src).origin; }
+    get #sealed() { return !this.frame.sandbox.contains("allow-same-origin"); } // then its origin is "null"
     get #name() { return this.getAttribute("label") ?? this.#tr("Train a neural network in this page"); }
     get #language() { return languageOf(this.getAttribute("config")); }
 
@@ -150,7 +172,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       if (this.frame) return;
       this.#watch?.disconnect();
       const frame = this.frame = make("iframe", { title: this.#name, allow: "camera; clipboard-write; fullscreen; cross-origin-isolated", src: this.#address() });
-      frame.sandbox = this.#sandbox;
+      frame.sandbox = this.getAttribute("sandbox") ?? SANDBOX;
       if (this.#height !== "auto") frame.style.height = this.#height;
       frame.addEventListener("load", () => { this.#timer = setTimeout(() => this.#silent(), PATIENCE); }, { once: true });
       this.shadowRoot.replaceChildren(frame);
@@ -160,7 +182,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     // A frame fires "load" for an error page too, and its content cannot be read.
     #silent() {
       if (this.state || window.origin === "null") return;
-      const again = make("button", { type: "button", textContent: this.#tr("Try again"), onclick: () => { this.frame = null; this.load(true); } });
+      const again = make("button", { type: "button", textContent: this.#tr("Try again"), onclick: () => this.#again(true) });
       const words = this.#tr("The demo at {src} does not answer. It may not be there, or not allow this page to show it.", { src: this.src });
       this.shadowRoot.prepend(this.#box({ className: "box fault", role: "alert" }, make("p", { textContent: words }), again, this.#link()));
     }
@@ -178,6 +200,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       clearTimeout(this.#timer);
       this.shadowRoot.querySelector(".fault")?.remove();
       this.state ??= { phase: "loading" };
+      if (new URL(this.frame.src).searchParams.get("theme") !== this.getAttribute("theme")) this.#wear(); // it heard nothing until now
       this.#tell("farcall-load", detail);
     }
 

@@ -38,6 +38,23 @@ def host(tmp_path: Path, open_site: Callable[..., Site]) -> Site:
     return open_site(tmp_path / "host")
 
 
+BUSY = """<script>
+globalThis.looks = 0;
+globalThis.IntersectionObserver = class extends IntersectionObserver {
+  constructor(told) {
+    const all = [];
+    super((seen) => { looks = all.push(...seen); if (looks > 1) told(all); });
+  }
+};
+</script>"""
+MADE_BY_SCRIPT = """
+const [told, loaded] = ["told", "loaded"].map((id) =>
+  Object.assign(document.createElement("farcall-demo"), { id }));
+document.body.append(told);
+told.setAttribute("load", "eager");
+loaded.load();
+document.body.append(loaded);
+"""
 # The panels that a frame shows, each time that they change, from its first paint until it is ready.
 PANELS_SHOWN = """
 if (/[?&]embed=1/.test(location.search)) {
@@ -154,6 +171,25 @@ class TestPoster:
         element(page, "scrollIntoView()", "odd")  # what is not seen is not laid out
         wait_for(page, "ready", "odd")
         page.until("document.getElementById('odd').frame.style.height.endsWith('px')")
+
+    def test_it_starts_when_it_is_seen_in_a_page_too_busy_to_look_at_each_frame(
+        self, site, host, open_page
+    ):
+        """A browser that comes to it late gives what was seen in several frames at once."""
+        far = '<div style="height: 5000px"></div>'
+        page = open_page(write(host, BUSY + script(site) + far + tag(load="visible")))
+        page.until("globalThis.looks === 1")
+        assert element(page, "frame") is None
+        element(page, "scrollIntoView()")
+        page.until("globalThis.looks === 2")
+        assert element(page, "frame") is not None
+
+    def test_a_script_may_make_it_first_and_say_or_start_it_later(self, site, host, open_page):
+        page = open_page(write(host, script(site)))
+        page.execute_script(MADE_BY_SCRIPT)
+        for name in ("told", "loaded"):
+            assert element(page, "shadowRoot.querySelector('.box')", name) is None
+            assert element(page, "frame.isConnected", name)
 
     def test_every_text_of_the_element_is_there_in_every_language(self):
         source = (ROOT / "static/embed.js").read_text()
@@ -364,6 +400,29 @@ def test_the_host_s_own_policy_may_be_strict_and_put_back_it_starts_again(
     )
     assert element(page, "state") is None
     wait_for(page, "ready")
+
+
+def test_it_wears_what_was_set_before_it_heard_goes_on_where_it_is_moved_and_starts_another_demo(
+    site, open_site, host, open_page
+):
+    other = open_site()
+    page = open_page(write(host, "<main></main>" + script(site) + tag(theme="light")))
+    page.execute_script(
+        "const demo = document.getElementById('demo'); demo.load();"
+        "demo.setAttribute('theme', 'dark'); demo.setAttribute('label', 'Digits')"
+    )
+    wait_for(page, "ready")
+    assert element(page, "frame.title") == "Digits"
+    with inside(page):
+        page.until("document.documentElement.dataset.theme === 'dark'")
+    page.execute_script(
+        "document.querySelector('main').moveBefore(document.getElementById('demo'), null)"
+    )
+    assert element(page, "state") == {"phase": "ready"}
+    change(page, "src", other.url)
+    assert element(page, "state") is element(page, "dataset.phase") is None
+    wait_for(page, "ready")
+    assert element(page, "frame.src").startswith(f"{other.url}?embed=1")
 
 
 @pytest.mark.parametrize(
