@@ -246,6 +246,17 @@ def test_has_its_picture_taken(page, size, theme):
     assert size[0] - scroll_bar <= int.from_bytes(picture[16:20], "big") <= size[0]
 
 
+def test_a_phone_s_line_of_options_calls_the_network_as_the_menu_does(page):
+    """Not by the word of the address: `seed` is one of them."""
+    show(page, 360, 740)
+    page.until("document.getElementById('options-fold').checkVisibility()")
+    line, name = page.execute_script(
+        "return [document.getElementById('options-fold').textContent,"
+        "document.getElementById('preset').selectedOptions[0].textContent]"
+    )
+    assert line.startswith(f"Options: {name}, ")
+
+
 def test_a_phone_shows_the_pad_the_network_and_the_bars_on_one_screen(page):
     show(page, 390, 844)
     last = page.execute_script(

@@ -4,7 +4,7 @@ import js
 
 from app.language import plural, tr
 from app.page import clipboard, dom, fields, numbers
-from app.state import settings
+from app.state import architectures, settings
 
 _CHOICES = {
     "optimizer": settings.TABLE["optimizer"][3],
@@ -257,11 +257,12 @@ class Options:
 
 def _summarise(values):
     """Say in one line what the options are: a phone shows no more until it is pressed."""
+    named, _ = architectures.PRESETS.get(values["preset"], (tr("your own layers"), None))
     words = plural(
         values["epochs"],
         "Options: {network}, rate {rate}, batch {batch}, {epochs} epoch",
         "Options: {network}, rate {rate}, batch {batch}, {epochs} epochs",
-        network=tr("your own layers") if values["layers"] else values["preset"],
+        network=tr("your own layers") if values["layers"] else named,
         rate=numbers.local(f"{values['lr']:g}"),
         batch=values["batch"],
         epochs=values["epochs"],
