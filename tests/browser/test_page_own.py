@@ -251,6 +251,24 @@ def kept(page):
     return page.execute_async_script(KEPT) - 1
 
 
+# How many bars there are, and how many names reach into the next, were all classes called so.
+COVERED = """
+const names = [...document.querySelectorAll("#bars b")];
+const former = names.map((name) => name.textContent);
+for (const name of names) name.textContent = "Donaudampfschifffahrt und mehr davon";
+const boxes = names.map((name) => name.getBoundingClientRect());
+names.forEach((name, i) => { name.textContent = former[i]; });
+return [names.length, boxes.slice(1).filter((box, i) => box.top < boxes[i].bottom - 1).length];
+"""
+
+
+def test_long_names_of_classes_do_not_cover_each_other(page):
+    for size in ((1024, 768), (1280, 1000), (360, 740)):
+        screen.resize(page, *size)
+        assert page.execute_script(COVERED) == [2, 0]
+    screen.restore(page)
+
+
 @pytest.mark.promise("The page: data", "Classes are kept over a reload until they are deleted")
 def test_a_reload_brings_back_the_classes_and_what_was_learned_of_them(page):
     before = counts(page)
