@@ -246,6 +246,25 @@ def test_has_its_picture_taken(page, size, theme):
     assert size[0] - scroll_bar <= int.from_bytes(picture[16:20], "big") <= size[0]
 
 
+# Which of these cover each other, or leave what they are in.
+COVERED = """
+document.getElementById("standing").textContent = arguments[0];
+const boxes = [...document.querySelectorAll(".verdict > *, #bars, #clear")]
+    .filter((e) => e.checkVisibility()).map((e) => [e.id || e.tagName, e.getBoundingClientRect()]);
+const over = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+const place = document.querySelector(".plate").getBoundingClientRect();
+return boxes.flatMap(([name, box], i) => boxes.slice(i + 1).filter(([, other]) => over(box, other))
+    .map(([other]) => [name, other]).concat(box.top < place.top ? [[name, "plate"]] : []));
+"""
+
+
+@pytest.mark.parametrize("size", [*SIZES, (1366, 768)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_long_answer_covers_nothing(page, size):
+    show(page, *size)
+    longest = "It knows only tails, heads and ears: it must choose one."
+    assert page.execute_script(COVERED, longest) == []
+
+
 def test_a_phone_s_line_of_options_calls_the_network_as_the_menu_does(page):
     """Not by the word of the address: `seed` is one of them."""
     show(page, 360, 740)
