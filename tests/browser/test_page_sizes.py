@@ -256,6 +256,22 @@ const place = document.querySelector(".plate").getBoundingClientRect();
 return boxes.flatMap(([name, box], i) => boxes.slice(i + 1).filter(([, other]) => over(box, other))
     .map(([other]) => [name, other]).concat(box.top < place.top ? [[name, "plate"]] : []));
 """
+# The figures of the bar that are cut, in a bar of every width.
+CUT_FIGURES = """
+const bar = document.querySelector(".bar"), figures = document.querySelector(".figures");
+const cut = [];
+for (let width = 260; width < 1000; width += 7) {
+    bar.style.width = `${width}px`;
+    const place = figures.getBoundingClientRect();
+    for (const figure of figures.children) {
+        const box = figure.getBoundingClientRect();
+        const inside = box.left >= place.left - 1 && figure.scrollWidth <= figure.clientWidth + 1;
+        if (box.top < place.bottom && !inside) cut.push([width, figure.textContent]);
+    }
+}
+bar.style.width = "";
+return cut;
+"""
 
 
 @pytest.mark.parametrize("size", [*SIZES, (1366, 768)], ids=lambda size: f"{size[0]}x{size[1]}")
@@ -263,6 +279,11 @@ def test_a_long_answer_covers_nothing(page, size):
     show(page, *size)
     longest = "It knows only tails, heads and ears: it must choose one."
     assert page.execute_script(COVERED, longest) == []
+
+
+def test_a_figure_of_the_bar_is_whole_or_not_there(page):
+    show(page, 360, 740)
+    assert page.execute_script(CUT_FIGURES) == []
 
 
 def test_a_phone_s_line_of_options_calls_the_network_as_the_menu_does(page):
