@@ -281,6 +281,27 @@ def test_a_long_answer_covers_nothing(page, size):
     assert page.execute_script(COVERED, longest) == []
 
 
+# The lines of headings of rows, were the classes called so.
+NAMED = """
+const heads = [...document.querySelectorAll("#confusion th")];
+const former = heads.map((head) => head.textContent);
+for (const head of heads) head.textContent = arguments[0];
+const lines = heads.map((head) => Math.round(head.clientHeight / parseFloat(
+    getComputedStyle(head).fontSize)));
+const wide = document.getElementById("confusion").scrollWidth / innerWidth;
+heads.forEach((head, i) => { head.textContent = former[i]; });
+return [Math.max(...lines), wide];
+"""
+
+
+@pytest.mark.parametrize("name", ["Dampfschifffahrt und mehr", "قطة صغيرة تجلس على النافذة"])
+def test_long_names_of_classes_leave_the_confusion_matrix_a_matrix(page, name):
+    show(page, 1440, 900)
+    lines, wide = page.execute_script(NAMED, name)
+    assert lines <= 3
+    assert wide < 0.7
+
+
 def test_a_figure_of_the_bar_is_whole_or_not_there(page):
     show(page, 360, 740)
     assert page.execute_script(CUT_FIGURES) == []
