@@ -87,7 +87,8 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       if (before === now) return;
       if (!this.frame) return this.shadowRoot.querySelector(".box") && this.#begin();
       this.frame.title = this.#name;
-      if (name === "config") this.frame.src = Object.assign(new URL(this.frame.src), { hash: now ?? "" }).href; // only the hash differs: no reload
+      // Only the hash differs: no reload. Another `frame.src` would be a page for the host's Back.
+      if (name === "config") this.frame.contentWindow.location.replace(Object.assign(new URL(this.frame.src), { hash: now ?? "" }));
       else if (name === "theme" && this.state) this.#wear();
       else if (name === "src") this.#again();
     }

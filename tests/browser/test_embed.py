@@ -281,11 +281,13 @@ class TestFrame:
         assert seen["seed"] == "3"
         with inside(page):
             page.execute_script("globalThis.same = true")
+        pages = page.execute_script("return history.length")
         change(page, "config", "epochs=2&seed=4")
         with inside(page):
             page.until(f"{SEED} === '4'")
             hash_ = page.execute_script("return globalThis.same && location.hash")
         assert hash_ == "#epochs=2&seed=4"
+        assert page.execute_script("return history.length") == pages, "what Back goes through"
 
     def test_the_host_is_told_what_goes_on(self, page):
         change(page, "config", "epochs=1&subset=2500")
