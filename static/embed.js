@@ -36,7 +36,7 @@
 :host { display: block; position: relative; min-height: 12rem; color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
 :host([hidden]) { display: none; }
 :host([theme="light"]) { color-scheme: light; } :host([theme="dark"]) { color-scheme: dark; }
-iframe { display: block; width: 100%; height: 40rem; border: 0; border-radius: 0.5rem; background: light-dark(#f5f0e6, #1a1713); }
+iframe { display: block; width: 73rem; min-width: 100%; max-width: 100%; height: 40rem; border: 0; border-radius: 0.5rem; background: light-dark(#f5f0e6, #1a1713); }
 .box { display: grid; gap: 0.75rem; justify-items: center; align-content: center; text-align: center; min-height: 12rem; padding: 1.5rem; box-sizing: border-box;
   border: 1px solid light-dark(#d9cfbc, #3d362d); border-radius: 0.5rem; background: light-dark(#fffcf5, #221e19); color: light-dark(#1e1a15, #f0e9dc); }
 .box p { margin: 0; } img { max-width: 100%; height: auto; } .fault { border-color: light-dark(#b3261e, #ff9c93); margin-bottom: 0.5rem; }

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.light
 
 SEED = "document.getElementById('option-seed').value"
 FOCUSED = "shadowRoot.activeElement"
+PICTURE = "shadowRoot.querySelector('img')"
 HEIGHT = "document.getElementById('demo').frame.getBoundingClientRect().height"
 FORGED = """heard.length = 0;
 const forged = { type: "farcall-demo", kind: "state", phase: "error", height: 5 };
@@ -110,17 +111,16 @@ class TestPoster:
     def test_it_shows_the_picture_in_the_theme_s_colours(self, site, host, open_page):
         own = script(site) + tag("light", theme="light") + tag("dark", theme="dark")
         page = open_page(write(host, own + tag("none", poster="") + tag(poster="other.png")))
-        pictures = "shadowRoot.querySelector('img')"
         for theme in ("light", "dark"):
-            page.until(f"document.getElementById('{theme}').{pictures}.complete")
+            page.until(f"document.getElementById('{theme}').{PICTURE}.complete")
             source, *sizes = (
-                element(page, f"{pictures}.{name}", theme)
+                element(page, f"{PICTURE}.{name}", theme)
                 for name in ("src", "naturalWidth", "width", "naturalHeight", "height")
             )
             assert source == f"{site.url}static/poster-{theme}.webp"
             assert sizes[::2] == sizes[1::2], "the place that it is given"
-        assert element(page, pictures, "none") is None
-        assert element(page, f"{pictures}.src") == f"{host.url}other.png"
+        assert element(page, PICTURE, "none") is None
+        assert element(page, f"{PICTURE}.src") == f"{host.url}other.png"
         page.expect_console("other.png")
 
     def test_it_speaks_the_language_of_its_demo_and_changes_it_with_the_link(
@@ -183,6 +183,22 @@ class TestPoster:
         element(page, "scrollIntoView()")
         page.until("globalThis.looks === 2")
         assert element(page, "frame") is not None
+
+    def test_the_frame_is_as_wide_as_the_poster_where_the_content_decides(
+        self, site, host, open_page
+    ):
+        """In a dialog or a row it was 300 pixels wide."""
+        boxes = f"<dialog open>{tag('dialog')}</dialog>"
+        boxes += f"<div style='display: flex'>{tag('row')}<p>beside it</p></div>"
+        page = open_page(write(host, script(site) + boxes + tag("block")))
+        for name in ("dialog", "row", "block"):
+            page.until(f"document.getElementById('{name}').{PICTURE}.complete")
+            width = "getBoundingClientRect().width"
+            before = element(page, width, name)
+            assert before > 600
+            element(page, "load()", name)
+            assert abs(element(page, width, name) - before) < 5
+            assert element(page, f"frame.{width}", name) == element(page, width, name)
 
     def test_a_script_may_make_it_first_and_say_or_start_it_later(self, site, host, open_page):
         page = open_page(write(host, script(site)))
