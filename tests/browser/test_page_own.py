@@ -269,6 +269,20 @@ def test_long_names_of_classes_do_not_cover_each_other(page):
     screen.restore(page)
 
 
+DIRECTION = """
+const field = document.querySelector(".class input"), former = field.value;
+field.value = arguments[0];
+const { direction } = getComputedStyle(field);
+field.value = former;
+return direction;
+"""
+
+
+def test_a_name_is_written_in_its_own_direction(page):
+    for words, direction in (("cat", "ltr"), ("חתול", "rtl"), ("قطة", "rtl")):
+        assert page.execute_script(DIRECTION, words) == direction
+
+
 @pytest.mark.promise("The page: data", "Classes are kept over a reload until they are deleted")
 def test_a_reload_brings_back_the_classes_and_what_was_learned_of_them(page):
     before = counts(page)

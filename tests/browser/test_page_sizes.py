@@ -294,6 +294,28 @@ return [Math.max(...lines), wide];
 """
 
 
+# Where the first letter of a name is not seen.
+BEHEADED = """
+return ["[name=prediction]", "#confusion tbody th", "#classes b"].filter((place) => {
+    const e = document.querySelector(place), former = e.textContent;
+    e.textContent = arguments[0];
+    const range = document.createRange();
+    range.setStart(e.firstChild, 0);
+    range.setEnd(e.firstChild, 1);
+    const letter = range.getBoundingClientRect(), box = e.getBoundingClientRect();
+    e.textContent = former;
+    return letter.left < box.left - 1 || letter.right > box.right + 1;
+});
+"""
+
+
+@pytest.mark.parametrize("name", ["a cat that sleeps at the window", "חתול ישן על החלון ליד הדלת"])
+def test_a_long_name_of_a_class_is_cut_at_its_end(page, name):
+    """Which is on the left where it is written from right to left."""
+    show(page, 1024, 768)
+    assert page.execute_script(BEHEADED, name) == []
+
+
 @pytest.mark.parametrize("name", ["Dampfschifffahrt und mehr", "قطة صغيرة تجلس على النافذة"])
 def test_long_names_of_classes_leave_the_confusion_matrix_a_matrix(page, name):
     show(page, 1440, 900)

@@ -238,7 +238,8 @@ class Cards:
         number, name = one["number"], one["name"]
         card = dom.make("div", class_="class", role="group", data_number=number, aria_label=name)
         head = dom.make("div", class_="row spread")
-        field = dom.make("input", type="text", aria_label=tr("Name of the class"), maxlength=40)
+        called = tr("Name of the class")
+        field = dom.make("input", type="text", dir="auto", aria_label=called, maxlength=40)
         field.value = name
         dom.on(field, "change", lambda event: self.panel.rename(number, event.target))
         gone = dom.make(
