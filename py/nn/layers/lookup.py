@@ -183,8 +183,8 @@ class IndexLookup(Layer):
     def _read(self, vocabulary: Any) -> list[Any]:
         if isinstance(vocabulary, str):
             with open(vocabulary, encoding="utf-8") as lines:
-                found = lines.read().splitlines()
-            return [self.token(line) for line in found]
+                # `splitlines` would also part words at U+0085 or U+2028, which TensorFlow keeps.
+                vocabulary = [line.rstrip("\n") for line in lines]
         if isinstance(vocabulary, bytes):
             raise TypeError("expected a list")
         given = vocabulary.tolist() if isinstance(vocabulary, np.ndarray) else list(vocabulary)
@@ -442,7 +442,8 @@ class IntegerLookup(IndexLookup):
         )  # fmt: skip
 
     def token(self, value: Any) -> Any:
-        return integers(value, self.name).item()
+        # A line of a file, or of a vocabulary that a `.keras` file has apart, is a text.
+        return integers(int(value) if isinstance(value, str) else value, self.name).item()
 
     def array(self, value: Any) -> Array:
         return integers(value, self.name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,26 @@ def test_a_file_of_keras_brings_the_vocabularies_that_were_adapted() -> None:
             nn.io.save(model, kind)
 
 
+def test_a_file_of_keras_brings_the_numbers_that_were_adapted() -> None:
+    """Keras writes them as lines of text."""
+    lookup = nn.IntegerLookup(vocabulary=[47, 11], mask_token=0)
+    data = nn.io.save(nn.Sequential([nn.Input((), dtype="int64"), lookup]), "keras")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    document = json.loads(parts["config.json"])
+    document["config"]["layers"][1]["config"]["vocabulary"] = None
+    changed = io.BytesIO()
+    with zipfile.ZipFile(changed, "w") as archive:
+        for name, content in {
+            **parts,
+            "config.json": json.dumps(document),
+            "assets/layers/integer_lookup/vocabulary.txt": "0\n-1\n47\n11",
+        }.items():
+            archive.writestr(name, content)
+    model: Any = nn.io.load(changed.getvalue())
+    assert model.layers[-1].get_vocabulary() == [0, -1, 47, 11]
+
+
 def test_a_model_trains_and_predicts_on_texts() -> None:
     texts = ["good film", "a bad film", "good", "so bad, bad", "GOOD story", "bad story"] * 8
     labels = np.array([1, 0, 1, 0, 1, 0] * 8)
@@ -107,6 +129,18 @@ def test_a_vocabulary_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_text("earth\nwind\n", encoding="utf-8")
     assert nn.TextVectorization(vocabulary=str(path))(["wind, fire"]).tolist() == [[3, 1]]
+    path.write_bytes(b"47\r\n-3\n")
+    assert nn.IntegerLookup(vocabulary=str(path))([-3, 47, 5]).tolist() == [2, 1, 0]
+    path.write_text("47\neleven\n", encoding="utf-8")
+    with pytest.raises(nn.errors.ConfigError, match="'eleven'"):
+        nn.IntegerLookup(vocabulary=str(path))
+
+
+def test_a_line_of_a_vocabulary_ends_where_tensorflow_ends_it(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("a\u2028b\nc\x85\x0bd\ne", encoding="utf-8")
+    layer = nn.StringLookup(vocabulary=str(path))
+    assert layer.get_vocabulary() == ["[UNK]", "a\u2028b", "c\x85\x0bd", "e"]
 
 
 @pytest.mark.parametrize("kind", ["TextVectorization", "StringLookup", "IntegerLookup"])
@@ -115,8 +149,8 @@ def test_the_vocabulary_of_a_model_is_no_other_file_of_the_machine(
 ) -> None:
     path = tmp_path / "secret.txt"
     path.write_text("47\n11\n", encoding="utf-8")
-    numbers = kind == "IntegerLookup"  # which are read from no file
-    made = getattr(nn, kind)(vocabulary=[47, 11] if numbers else str(path))
+    numbers = kind == "IntegerLookup"
+    made = getattr(nn, kind)(vocabulary=str(path))
     model = nn.Sequential([nn.Input((), dtype="int64" if numbers else "string"), made])
     document = model.to_json()
     assert str(path) not in document
