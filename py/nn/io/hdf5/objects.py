@@ -122,9 +122,16 @@ class Object(DataObjects):  # type: ignore[misc]
         dtype = self.ptype.dtype
         if self.find_msg_type(_EXTERNAL_FILES):
             raise UnsupportedError(f"{self}: expected data in this file, received a reference")
-        if dtype.kind not in "biuf":
+        if dtype.kind not in "biuf" and not self._bfloat16:
             raise UnsupportedError(f"{self}: expected numbers, received {dtype}")
         return math.prod(self.shape) * int(dtype.itemsize)
+
+    @property
+    def _bfloat16(self) -> bool:
+        """Whether a dataset is what Keras makes of bfloat16, which HDF5 has not: pairs of bytes."""
+        if self.ptype.dtype != "V2":
+            return False
+        return self.get_attributes().get("dtype") in ("bfloat16", b"bfloat16")
 
     def array(self, limits: Limits) -> Array:
         """Return a dataset's numbers: a view of the file where they are stored in one piece.

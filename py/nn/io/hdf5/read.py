@@ -29,8 +29,8 @@ def read(
 ) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
     """Return datasets by path ("layers/dense/vars/0"), and attributes by the path of their group.
 
-    Arrays may be views of `data`. The path "" holds the file's attributes, those listed in `names`
-    only.
+    Keras' bfloat16 comes as float32. Arrays may be views of `data`. The path "" holds the file's
+    attributes, those listed in `names` only.
 
     Raises:
         UnknownFormatError: not an HDF5 file.
@@ -74,7 +74,14 @@ def _read(
         total += item.nbytes
         limits.check_total(total, f"HDF5 dataset {path!r}")
         datasets[path] = item
-    return {path: item.array(limits) for path, item in datasets.items()}, attributes
+    return {path: _numbers(item.array(limits)) for path, item in datasets.items()}, attributes
+
+
+def _numbers(array: Array) -> Array:
+    """Return an array, of bfloat16 as float32, of which it is the upper halves."""
+    if array.dtype.kind != "V":
+        return array
+    return np.asarray(array.view("<u2").astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
 def _walk(group: Any, depth: int) -> Iterator[Any]:

@@ -94,7 +94,9 @@ def load(
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
     arrays, attributes = read.read(archive.read(WEIGHTS), limits)
     assign_layers(model, arrays, {path: item.get("name") for path, item in attributes.items()})
-    slots = Groups(arrays, {}).inside("optimizer") or None
+    groups = Groups(arrays, {})
+    # Where layers compute in 16 bits, Keras puts another around the optimizer, to scale losses.
+    slots = groups.inside("optimizer/inner_optimizer") or groups.inside("optimizer") or None
     del arrays  # the model has copies; compiling needs memory too
     settings = document.get("compile_config")
     if compile and settings:

@@ -38,8 +38,8 @@ COMPARING = ("NotEqual",)
 DATA = ("string", "bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 """Types of what an input is given that layers do not compute in."""
 
-HALVES = ("float16", "bfloat16")
-"""Others, for which layers of float32 are given that."""
+HALVES = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
+"""Others, for which layers of float32 are given that; Keras' policies compute in 16 bits."""
 
 
 def handles(item: Any) -> bool:
@@ -207,7 +207,7 @@ def _input(config: Json) -> Json:
         raise MissingEntryError(f"topology, InputLayer: expected batch_shape, received {config!r}")
     given = config.get("dtype")
     if given not in DATA:
-        given = "float32" if given in HALVES else _dtype(given)
+        given = _dtype(given)
     return {"name": config.get("name"), "shape": shape[1:], "dtype": given}
 
 
@@ -307,7 +307,7 @@ def _activation(class_name: str, value: Any, dialect: Dialect) -> Any:
 
 def _dtype(value: Any) -> str:
     name = _settings(value, "dtype").get("name") if isinstance(value, dict) else value
-    if name in (None, "float32", "int32", "int64", "uint8", "bool"):
+    if name in (None, "float32", "int32", "int64", "uint8", "bool", *HALVES):
         return "float32"
     if name == "float64":
         return "float64"

@@ -155,7 +155,7 @@ def shapeless(document):
             "a window of 3 does not fit into an axis of 1",
         ),
         (lambda d: layer(d, 3, kernel_constraint={"a": 1}), errors.UnsupportedError, "constraint"),
-        (lambda d: layer(d, 3, dtype="float16"), errors.UnsupportedError, "float16"),
+        (lambda d: layer(d, 3, dtype="complex64"), errors.UnsupportedError, "complex64"),
         (shapeless, errors.MissingEntryError, "input's shape"),
         (
             lambda d: d["modelTopology"]["config"]["layers"][2].update(class_name="Flat"),

@@ -134,6 +134,7 @@ def virtual(file):
         (virtual, {}, "'a': expected a layout of HDF5 1.8"),
         (link("text"), {}, "'a': expected numbers"),
         (link(np.zeros(2, "f4,i4")), {}, "'a': expected numbers"),
+        (link(np.zeros(2, "V2")), {}, "'a': expected numbers"),
         (lambda file: file.create_dataset("a", data=np.zeros(9), chunks=(2,)), {"libver": "latest"},
          "'a': expected a layout of HDF5 1.8"),
         (lambda file: file.create_dataset("a", data=np.zeros(9), compression="lzf"), {},

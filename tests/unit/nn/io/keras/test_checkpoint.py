@@ -167,6 +167,40 @@ def test_a_model_of_keras_that_was_never_trained_begins_here(
         assert type(ours.optimizer).__name__ == kind
 
 
+@pytest.fixture
+def policy(request: pytest.FixtureRequest) -> Any:
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16"], indirect=True
+)
+def test_what_keras_computed_in_16_bits_goes_on_here_in_32(policy: str, tmp_path: Path) -> None:
+    layers = [L.Dense(8, activation="relu"), L.BatchNormalization(), L.Dense(3)]
+    theirs = keras.Sequential([keras.Input((6,)), *layers])
+    theirs.compile(O.Adam(0.01), "mse")
+    x, y = RNG.random((32, 6), np.float32), RNG.random((32, 3), np.float32)
+    for _ in range(3):
+        theirs.train_on_batch(x, y)
+    theirs.save(tmp_path / "model.keras")
+    theirs.save_weights(tmp_path / "model.weights.h5")
+    ours: Any = nn.io.load((tmp_path / "model.keras").read_bytes())
+    assert ours.optimizer.iterations == 3
+    for variable, theirs_too in zip(ours.variables, theirs.variables, strict=True):
+        assert np.array_equal(variable.value, np.asarray(theirs_too.value, np.float32))
+    inner = getattr(theirs.optimizer, "inner_optimizer", theirs.optimizer)
+    *_, momentum, velocity = inner.variables
+    for name, slot in (("momentum", momentum), ("velocity", velocity)):
+        assert np.array_equal(ours.optimizer.state[name][-3:], np.asarray(slot.value, np.float32))
+    given = theirs.predict(x, verbose=0).astype(np.float32)
+    np.testing.assert_allclose(ours.predict_on_batch(x), given, atol=0.03)
+    assert ours.train_on_batch(x, y) == pytest.approx(theirs.train_on_batch(x, y), rel=0.03)
+    ours.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_allclose(ours.predict_on_batch(x), given, atol=0.03)
+
+
 def test_names_functions_and_settings_by_output_pass_both_ways(tmp_path: Path) -> None:
     x = keras.Input((4,))
     theirs = keras.Model(x, [L.Dense(2, name="a")(x), L.Dense(1, name="b")(x)])
