@@ -134,7 +134,8 @@ def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None) -> 
     """Compile the model from Keras' settings and restore the optimizer.
 
     If the engine lacks a setting, a RuntimeWarning names it and the model stays uncompiled, able to
-    predict.
+    predict. If the optimizer's variables do not fit, as of a model that was frozen after it was
+    trained, a RuntimeWarning says so and the optimizer begins anew, as in Keras.
 
     Args:
         config: Keras' `compile_config` or older `training_config`; None does nothing.
@@ -148,11 +149,15 @@ def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None) -> 
         optimizer = _optimizer(chosen)
         guarded(lambda: model.compile(optimizer, **arguments), "compile settings")
         guarded(lambda: model.trainer.prepare(), "compile settings")
-        if arrays is not None:
-            _restore(model, arrays)
     except FormatError as error:
         model._trainer = None
         warnings.warn(f"loaded without compiling: {error}", RuntimeWarning, stacklevel=4)
+        return
+    try:
+        if arrays is not None:
+            _restore(model, arrays)
+    except MismatchError as error:
+        warnings.warn(f"the optimizer begins anew: {error}", RuntimeWarning, stacklevel=4)
 
 
 def _chosen(config: Any) -> Any:

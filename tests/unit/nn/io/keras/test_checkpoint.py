@@ -249,6 +249,26 @@ def test_what_the_engine_has_not_leaves_the_model_uncompiled_and_is_named(tmp_pa
             model.train_on_batch(np.ones((1, 4)), np.ones((1, 2)))
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_model_that_was_frozen_after_its_training_has_an_optimizer_that_begins_anew(
+    before: bool, tmp_path: Path
+) -> None:
+    """As in Keras, which warns too: its file has slots for what was trained before."""
+    theirs = keras.Sequential([keras.Input((4,)), L.Dense(3, trainable=before), L.Dense(2)])
+    theirs.compile(O.Adam(0.01), "mse")
+    x, y = RNG.random((8, 4), np.float32), RNG.random((8, 2), np.float32)
+    theirs.train_on_batch(x, y)
+    theirs.layers[0].trainable = not before
+    path = tmp_path / "model.keras"
+    theirs.save(path)
+    with pytest.warns(UserWarning, match="optimizer"):
+        again = keras.models.load_model(path)
+    with pytest.warns(RuntimeWarning, match="the optimizer begins anew: .*expected"):
+        ours: Any = nn.io.load(path.read_bytes())
+    for _ in range(3):
+        assert ours.train_on_batch(x, y) == pytest.approx(again.train_on_batch(x, y), rel=1e-5)
+
+
 def test_what_keras_has_not_is_refused_by_name() -> None:
     model = nn.Sequential([nn.Input((4,)), nn.Dense(2)])
     model.compile("sgd", "mse", metrics=[nn.metrics.ConfusionMatrix(2)])
