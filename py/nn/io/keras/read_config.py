@@ -38,9 +38,6 @@ COMPARING = ("NotEqual",)
 DATA = ("string", "bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 """Types of what an input is given that layers do not compute in."""
 
-HALVES = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
-"""Others, for which layers of float32 are given that; Keras' policies compute in 16 bits."""
-
 
 def handles(item: Any) -> bool:
     """Return whether a layer's settings are those of an operation, not of a layer."""
@@ -307,7 +304,11 @@ def _activation(class_name: str, value: Any, dialect: Dialect) -> Any:
 
 def _dtype(value: Any) -> str:
     name = _settings(value, "dtype").get("name") if isinstance(value, dict) else value
-    if name in (None, "float32", "int32", "int64", "uint8", "bool", *HALVES):
+    # Layers that compute in 16 bits in Keras have weights that float32 holds.
+    if name in (
+        None, "float32", "int32", "int64", "uint8", "bool", "float16", "bfloat16",
+        "mixed_float16", "mixed_bfloat16",
+    ):  # fmt: skip
         return "float32"
     if name == "float64":
         return "float64"

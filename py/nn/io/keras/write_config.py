@@ -136,7 +136,7 @@ def _keras3_item(layer: Json) -> Json:
     class_name, config = layer["class_name"], layer["config"]
     if class_name in MODELS:
         return keras3(layer)
-    if config.get("masking") is False:
+    if _is_operation(layer):
         operation, _ = _operation(class_name, config)
         return {
             "module": "keras.src.ops.numpy",
@@ -179,6 +179,14 @@ def _object3(key: str, value: Any) -> Any:
     return _keras3_item(value) if key in INNER and value else value
 
 
+def _is_operation(layer: Json) -> bool:
+    return layer["config"].get("masking") is False or layer["class_name"] == "GetItem"
+
+
+def _slice(start: int | None, stop: int | None, step: int | None) -> Json:
+    return {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}
+
+
 def _operation(class_name: str, config: Json) -> tuple[str, Callable[[list[Json]], list[Any]]]:
     """Return the operation of Keras that a layer means, and its arguments for tensors.
 
@@ -188,6 +196,9 @@ def _operation(class_name: str, config: Json) -> tuple[str, Callable[[list[Json]
     _expect_name(config["name"])
     if class_name in ("Add", "Subtract", "Multiply", "Divide", "Maximum"):
         return class_name, list
+    if class_name == "GetItem":
+        inner = [_slice(*i) if isinstance(i, list) else i for i in config["index"]]
+        return class_name, lambda tensors: [*tensors, [_slice(None, None, None), *inner]]
     if class_name == "Power":
         return class_name, lambda tensors: [*tensors, config["exponent"]]
     if class_name == "Rescaling":
@@ -208,7 +219,7 @@ def _keras3_call(layer: Json, node: Any) -> Json:
         {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
         for source in node
     ]
-    if layer["config"].get("masking") is False:
+    if _is_operation(layer):
         return {"args": _operation(layer["class_name"], layer["config"])[1](tensors), "kwargs": {}}
     options: Json = {key: True for key in OF_CALLS if layer["config"].get(key)}
     if layer["class_name"] == "MultiHeadAttention":
@@ -224,8 +235,7 @@ def _keras3_call(layer: Json, node: Any) -> Json:
 
 # Operations in Keras, not layers; and what only TensorFlow.js has.
 _OURS = (
-    "ConvLSTM2DCell", "Divide", "GetItem", "Power", "RandomHeight", "RandomWidth",
-    "ThresholdedReLU",
+    "ConvLSTM2DCell", "Divide", "Power", "RandomHeight", "RandomWidth", "ThresholdedReLU",
 )  # fmt: skip
 
 

@@ -1,7 +1,10 @@
 """`.keras` files of graphs: masks that Keras names, and models and cells inside other layers."""
 
+import io
 import itertools
+import json
 import os
+import zipfile
 
 os.environ["KERAS_BACKEND"] = "jax"
 
@@ -228,3 +231,48 @@ def test_masks_that_a_call_of_several_inputs_lacks_say_nothing(names, tmp_path):
     x, y = keras.Input((5,), name="x"), keras.Input((5,), name="y")
     theirs = keras.Model([x, y], model([x, y] if names is list else {"a": x, "b": y}))
     assert_same((nn.io.load(written(theirs, tmp_path / "model.keras")), theirs), ROWS)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        lambda x: x[:, 0],
+        lambda x: [x[:, -1], x[..., 1:3, ::2], x[..., 0], x[:, -3:-1], x[:, ::-1, 1]],
+        lambda x: x[:, 1:] - x[:, :-1],
+    ],
+)
+def test_parts_of_a_tensor_pass_both_ways(parts, tmp_path):
+    entry = keras.Input((6, 4))
+    theirs = keras.Model(entry, parts(L.Dense(4)(entry)))
+    ours = nn.io.load(written(theirs, tmp_path / "theirs.keras"))
+    assert_same((ours, theirs), STEPS)
+    entry = nn.Input((6, 4))
+    ours = nn.Model(entry, parts(nn.Dense(4)(entry)))
+    (tmp_path / "ours.keras").write_bytes(nn.io.save(ours, "keras"))
+    assert_same((ours, keras.models.load_model(tmp_path / "ours.keras")), STEPS)
+
+
+@pytest.mark.parametrize("part", [lambda x: x[:, None], lambda x: x[1:, 0], lambda x: x[0]])
+def test_a_part_of_another_kind_is_refused_by_name(part, tmp_path):
+    entry = keras.Input((6, 4))
+    model = keras.Model(entry, part(L.Identity()(entry)))
+    with pytest.raises(errors.UnsupportedError, match=r"'get_item.*ints and slices"):
+        nn.io.load(written(model, tmp_path / "theirs.keras"))
+
+
+def test_a_damaged_part_is_refused(tmp_path):
+    entry = keras.Input((6, 4))
+    data = written(keras.Model(entry, entry[:, 1:3]), tmp_path / "theirs.keras")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        document = json.loads(archive.read("config.json"))
+    [call] = document["config"]["layers"][1]["inbound_nodes"]
+    tensor, (whole, piece) = call["args"]
+    for args in (
+        [], [tensor], [tensor, None], [tensor, []], [tensor, {}], [tensor, [whole, {}]],
+        [tensor, [whole, {"class_name": "__slice__", "config": {"start": 1.5}}]],
+        [tensor, [whole, {**piece, "config": {**piece["config"], "step": 0}}]],
+        [tensor, [whole, whole, whole, 0]], [{"config": None}, [whole, 1]], [tensor, 5],
+    ):  # fmt: skip
+        call["args"] = args
+        with pytest.raises(errors.FormatError):
+            nn.models.model_from_json(json.dumps(document))
