@@ -33,7 +33,8 @@ def fill(topology: Json, archive: Archive, weights: Callable[[], Mapping[str, An
         if config.get("vocabulary") is not None or member not in archive:
             continue
         try:
-            tokens = archive.read(member).decode().splitlines()
+            # `splitlines`, with which Keras reads it, would also part words, as at U+2028.
+            tokens = archive.read(member).decode().replace("\r\n", "\n").split("\n")
         except UnicodeDecodeError as error:
             raise CorruptError(f"{member}: expected UTF-8, received {error}") from error
         while tokens and not tokens[-1]:

@@ -62,24 +62,32 @@ def test_a_file_of_keras_brings_the_vocabularies_that_were_adapted() -> None:
             nn.io.save(model, kind)
 
 
-def test_a_file_of_keras_brings_the_numbers_that_were_adapted() -> None:
-    """Keras writes them as lines of text."""
-    lookup = nn.IntegerLookup(vocabulary=[47, 11], mask_token=0)
-    data = nn.io.save(nn.Sequential([nn.Input((), dtype="int64"), lookup]), "keras")
+@pytest.mark.parametrize(
+    ("kind", "lines", "expected"),
+    [
+        ("IntegerLookup", "-1\n47\n11", [-1, 47, 11]),
+        ("StringLookup", "[UNK]\r\na\u2028b\r\nc\x85\r\nd", ["[UNK]", "a\u2028b", "c\x85", "d"]),
+    ],
+)
+def test_a_file_of_keras_brings_each_line_of_a_vocabulary(
+    kind: str, lines: str, expected: list[Any]
+) -> None:
+    """Keras writes numbers as text too, and lines as the machine ends them."""
+    lookup = getattr(nn, kind)(vocabulary=[5])
+    dtype = "string" if kind == "StringLookup" else "int64"
+    data = nn.io.save(nn.Sequential([nn.Input((), dtype=dtype), lookup]), "keras")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
+        parts: dict[str, Any] = {name: archive.read(name) for name in archive.namelist()}
     document = json.loads(parts["config.json"])
     document["config"]["layers"][1]["config"]["vocabulary"] = None
+    parts["config.json"] = json.dumps(document)
+    parts[f"assets/layers/{kind.lower()[:-6]}_lookup/vocabulary.txt"] = lines
     changed = io.BytesIO()
     with zipfile.ZipFile(changed, "w") as archive:
-        for name, content in {
-            **parts,
-            "config.json": json.dumps(document),
-            "assets/layers/integer_lookup/vocabulary.txt": "0\n-1\n47\n11",
-        }.items():
+        for name, content in parts.items():
             archive.writestr(name, content)
     model: Any = nn.io.load(changed.getvalue())
-    assert model.layers[-1].get_vocabulary() == [0, -1, 47, 11]
+    assert model.layers[-1].get_vocabulary() == expected
 
 
 def test_a_model_trains_and_predicts_on_texts() -> None:
