@@ -135,7 +135,7 @@ def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None) -> 
 
     If the engine lacks a setting, a RuntimeWarning names it and the model stays uncompiled, able to
     predict. If the optimizer's variables do not fit, as of a model that was frozen after it was
-    trained, a RuntimeWarning says so and the optimizer begins anew, as in Keras.
+    trained, a RuntimeWarning says so and the optimizer starts over, as in Keras.
 
     Args:
         config: Keras' `compile_config` or older `training_config`; None does nothing.
@@ -157,7 +157,7 @@ def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None) -> 
         if arrays is not None:
             _restore(model, arrays)
     except MismatchError as error:
-        warnings.warn(f"the optimizer begins anew: {error}", RuntimeWarning, stacklevel=4)
+        warnings.warn(f"the optimizer starts over: {error}", RuntimeWarning, stacklevel=4)
 
 
 def _chosen(config: Any) -> Any:

@@ -250,7 +250,7 @@ def test_what_the_engine_has_not_leaves_the_model_uncompiled_and_is_named(tmp_pa
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_a_model_that_was_frozen_after_its_training_has_an_optimizer_that_begins_anew(
+def test_a_model_that_was_frozen_after_its_training_has_an_optimizer_that_starts_over(
     before: bool, tmp_path: Path
 ) -> None:
     """As in Keras, which warns too: its file has slots for what was trained before."""
@@ -263,7 +263,7 @@ def test_a_model_that_was_frozen_after_its_training_has_an_optimizer_that_begins
     theirs.save(path)
     with pytest.warns(UserWarning, match="optimizer"):
         again = keras.models.load_model(path)
-    with pytest.warns(RuntimeWarning, match="the optimizer begins anew: .*expected"):
+    with pytest.warns(RuntimeWarning, match="the optimizer starts over: .*expected"):
         ours: Any = nn.io.load(path.read_bytes())
     for _ in range(3):
         assert ours.train_on_batch(x, y) == pytest.approx(again.train_on_batch(x, y), rel=1e-5)
