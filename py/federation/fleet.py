@@ -56,12 +56,20 @@ class Transport(Protocol):
 
 
 class Key(Protocol):
-    """An EC key of a node; `public` is its public half as PEM."""
+    """An EC key of a node; `public` is its public half as PEM. Beside it a note is kept: which
+    message the node has in work.
+    """
 
     public: bytes
 
     async def sign(self, data: bytes) -> bytes:
         """Return the DER of the ECDSA signature of the SHA-256 of `data`."""
+
+    async def keep(self, note: bytes) -> None:
+        """Keep a note in place of the last, for the next visit with this key too."""
+
+    async def kept(self) -> bytes:
+        """Return the note; b"" if there is none."""
 
 
 class Fleet:

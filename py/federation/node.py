@@ -19,8 +19,9 @@ from typing import Any, Protocol
 
 from nn.io.errors import FormatError, MissingEntryError
 
+from federation import wire
 from federation.errors import FederationError, FleetError, UnknownNodeError, UnreachableError
-from federation.fleet import Fleet
+from federation.fleet import Fleet, Key
 from federation.mailbox import Call, Mailbox
 from federation.message import Context, Error, Message, Metadata
 from federation.objects import Tree
@@ -33,6 +34,7 @@ BUSY = 60.0  # seconds after joining and after a message in which the node polls
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a call is made again; the last stays
 REFUSED = (400, 413)  # what a gateway answers to a reply that the server app could not read
 REASON = 2000  # characters of an error that travel
+LEFT = "the node left before it had answered, and joined again"
 LAST = 5.0  # seconds that a heartbeat under way may take when its node leaves
 
 
@@ -146,6 +148,8 @@ class Node:
             raise MissingEntryError("activate-node: expected the number of a node, received none")
         self.node_id = found["node_id"]
         self._mailbox = Mailbox(self._call, self.node_id, self.fleet.now)
+        with suppress(FleetError, FormatError):  # its run may be over
+            await _answer_former(self._mailbox, self.node_id, self.fleet.key)
         self._busy_until = time.monotonic() + BUSY
         self._change("waiting")
 
@@ -179,6 +183,7 @@ class Node:
     async def _answer(self, mailbox: Mailbox, metadata: Metadata, tree: Tree) -> None:
         start = time.monotonic()
         asked = Message(Error(0), metadata=metadata)  # answers need its metadata alone
+        await self.fleet.key.keep(wire.encode("Metadata", metadata.fields()))
         try:
             asked = await mailbox.fetch(metadata, tree)
             start = time.monotonic()  # a SuperNode counts what its app takes
@@ -196,6 +201,7 @@ class Node:
             if error.status not in REFUSED:
                 raise
             await mailbox.send(mailbox.letter(_failure(error, asked)), seconds)  # no round waits
+        await self.fleet.key.keep(b"")
         self.answered += 1
 
     def _context(self, run_id: int) -> Context:
@@ -288,3 +294,14 @@ async def _registered(call: Call, public: bytes) -> str:
         if "authentication" in str(error):  # whoever runs the federation registers keys
             return f"{error} This node's key: {public.decode()}"
     return "the SuperLink still waits for this node's last visit to end"
+
+
+async def _answer_former(mailbox: Mailbox, node_id: int, key: Key) -> None:
+    """Answer the message that the key's last visit had in work with an error: a SuperLink gives
+    each message once, and its round would wait.
+    """
+    if note := await key.kept():
+        asked = Message(Error(0), metadata=Metadata(**wire.decode("Metadata", note)))
+        if asked.metadata.dst_node_id == node_id:  # else of a SuperLink before this one
+            await mailbox.send(mailbox.letter(_failure(FederationError(LEFT), asked)), 0.0)
+        await key.keep(b"")

@@ -13,7 +13,9 @@ from nn.federated import update_norm
 
 from tests.support.firefox import Firefox
 from tests.support.flower import Recorded, images, task
+from tools.serve import ROOT
 
+PLATFORM = ROOT / "py/federation/platform"
 ROUNDS, PLACES = 2, range(8)  # rounds; arrays of the network
 SUPERNODE = 2  # its share of the images; a tab's is that of its number
 RATE = 0.01  # rounding grows little in an epoch
@@ -28,6 +30,15 @@ opened.onsuccess = () => {
   };
 };
 """  # no script can read a node's key
+# A visit with the key that the tab has: what it finds beside it, and then keeps there.
+VISIT = """
+const [driver, note] = arguments;
+eval(driver)().key("federation").then(async (key) => {
+  await key.keep(new TextEncoder().encode(note));
+  const hex = (bytes) => [...bytes].map((byte) => byte.toString(16)).join("");
+  window.found = [hex(key.public), new TextDecoder().decode(key.note)];
+});
+"""
 # Leave is pressed in the first moment that it can be: the worker is no node yet.
 JOIN_AND_LEAVE = """
 const join = document.getElementById("join"), leave = document.getElementById("leave");
@@ -158,6 +169,19 @@ def test_two_browsers_and_a_supernode_learn_together(federation, site, open_page
     assert kept["goodbye hidden"] == "true"
     assert kept["goodbye asked"].endswith("/deactivate-node")
     assert set(goodbyes(federation)) == {"200"}
+
+
+def test_a_tab_finds_its_key_and_the_note_beside_it_again(site, open_page):
+    found, driver = [], (PLATFORM / "driver.js").read_text()
+    site.replace("visit.html", b'<!doctype html><link rel="icon" href="data:,">')
+    tab = open_page("about:blank")
+    for note in ("a message in work", "", "another"):
+        tab.get(site.url + "visit.html")
+        tab.execute_script(VISIT, driver, note)
+        tab.until("window.found", 60)
+        found.append(tab.execute_script("return window.found"))
+    assert len({key for key, _ in found}) == 1
+    assert [note for _, note in found] == ["", "a message in work", ""]
 
 
 def goodbye_in(tab, site):

@@ -28,8 +28,8 @@ def _driver() -> Any:
 class BrowserKey:
     """A P-384 key that the browser keeps and no script can read; each open tab has its own."""
 
-    def __init__(self, pair: Any, spki: bytes) -> None:
-        self._pair = pair
+    def __init__(self, pair: Any, spki: bytes, note: bytes = b"", keep: Any = None) -> None:
+        self._pair, self._note, self._keep = pair, note, keep
         text = b64encode(spki).decode()
         lines = [text[start : start + 64] for start in range(0, len(text), 64)]
         pem = ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]
@@ -39,7 +39,16 @@ class BrowserKey:
     async def load(cls) -> BrowserKey:
         """Return the key of this tab, made at its first visit."""
         found = await _driver().key(STORE)
-        return cls(found.pair, found.public.to_bytes())
+        return cls(found.pair, found.public.to_bytes(), found.note.to_bytes(), found.keep)
+
+    async def keep(self, note: bytes) -> None:
+        """Keep a note for the next visit with this key, as far as the browser keeps anything."""
+        self._note = note
+        await self._keep(import_module("pyodide.ffi").to_js(note))
+
+    async def kept(self) -> bytes:
+        """Return the note that was kept last, of this visit or of the one before."""
+        return self._note
 
     async def sign(self, data: bytes) -> bytes:
         """Return the DER of the ECDSA signature of the SHA-256 of `data`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,9 +24,10 @@ SECONDS = 60.0  # for a whole call, however slowly its answer comes
 
 
 class CPythonKey:
-    """A P-384 key, new or from a file of its own."""
+    """A P-384 key, new or from a file of its own; its note is in a file beside that."""
 
     def __init__(self, path: Path | None = None) -> None:
+        self._note, self._kept = b"", path and path.with_name(f"{path.name}.note")
         self._key = _kept(path) if path else ec.generate_private_key(ec.SECP384R1())
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         self.public = self._key.public_key().public_bytes(serialization.Encoding.PEM, form)
@@ -33,6 +35,19 @@ class CPythonKey:
     async def sign(self, data: bytes) -> bytes:
         """Return the DER of the ECDSA signature of the SHA-256 of `data`."""
         return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+    async def keep(self, note: bytes) -> None:
+        """Keep a note for the next visit with this key; without a file, for one of this object."""
+        self._note = note
+        if self._kept:
+            with suppress(OSError):  # a full disk ends no visit
+                file.write(self._kept, note, mode=0o600)
+
+    async def kept(self) -> bytes:
+        """Return the note that was kept last, of this visit or of the one before."""
+        if self._kept and self._kept.exists():
+            return self._kept.read_bytes()
+        return self._note
 
 
 def _kept(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -32,19 +32,26 @@
     let number = 0;
     while (!(await taken(name, number))) number += 1;
     const keys = await database(name);
+    const write = (pair) =>
+      settled(keys.transaction(STORE, "readwrite").objectStore(STORE).put(pair, number));
     const found = await settled(keys.transaction(STORE).objectStore(STORE).get(number));
-    if (found) return found;
+    if (found) return { pair: found, write };
     const pair = await generate();
-    await settled(keys.transaction(STORE, "readwrite").objectStore(STORE).put(pair, number));
-    return pair;
+    await write(pair);
+    return { pair, write };
   };
 
   return {
-    // The key of this tab: the same at its next visit, unless the browser keeps nothing.
+    // The key of this tab: the same at its next visit, unless the browser keeps nothing; and what
+    // that visit finds beside it.
     async key(name) {
-      const pair = await kept(name).catch(generate);
+      const { pair, write } = await kept(name).catch(async () => ({ pair: await generate() }));
       const spki = await crypto.subtle.exportKey("spki", pair.publicKey);
-      return { pair, public: new Uint8Array(spki) };
+      const note = pair.note ?? new Uint8Array();
+      const keep = async (bytes) => {
+        await write?.({ ...pair, note: bytes.slice() }).catch(() => {});
+      };
+      return { pair, public: new Uint8Array(spki), note, keep };
     },
 
     async sign(pair, data) {

@@ -398,6 +398,36 @@ async def test_a_key_that_is_known_is_the_same_node(superlink, tmp_path):
     assert path.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("kept", ["object", "file"])
+@pytest.mark.asyncio
+async def test_a_message_that_a_node_left_in_work_is_answered_when_its_key_joins_again(
+    superlink, tmp_path, kept
+):
+    """Before the server app has asked again, every 3 s: it does not see that the node was away."""
+    working = asyncio.Event()
+
+    async def hanging(array):
+        working.set()
+        await asyncio.Event().wait()
+
+    path = tmp_path / "key.pem" if kept == "file" else None
+    key = CPythonKey(path)
+    former = node_of(superlink, app=app_of(hanging), key=key)
+    task = asyncio.create_task(former.run())
+    await until(lambda: former.node_id)
+    message_id = superlink.ask(former.node_id, content(round=1))
+    await until(working.is_set)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    async with running(node_of(superlink, key=CPythonKey(path) if path else key)) as node:
+        reply = await until(lambda: superlink.reply(message_id))
+        assert reply.error.code == 2
+        assert "left before it had answered" in reply.error.reason
+        assert (await superlink.answer(node.node_id, content(round=2))).has_content()
+        await until(lambda: node.state == "waiting")
+        assert await key.kept() == b""
+
+
 @pytest.mark.asyncio
 async def test_a_node_that_ended_without_a_word_is_awaited(superlink):
     key = CPythonKey()
