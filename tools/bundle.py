@@ -400,8 +400,7 @@ def build(root: Path = ROOT) -> list[str]:
         for name, patterns in TARRED.items()
         if tar(name, modules(patterns, root), root)
     ]
-    if lessons.build(root):
-        written.append(lessons.TARGET)
+    written += lessons.build(root)
     if compile_worker(root):
         written += [f"{FOLDER}/{name}" for name in WORKER]
         written.append("static/vendor/runtime/python_stdlib.zip")

@@ -1,6 +1,6 @@
-"""Read the lessons of docs/lessons and write them as the page shows them.
+"""Read the lessons of docs/lessons and write them as the page shows them, a file a language.
 
-    static/vendor/lessons.json   [{id, title, link, text, choices, look, happened}, ...]
+    static/vendor/lessons-de.json   [{id, language, title, link, text, choices, look, ...}, ...]
 
 A lesson is a Markdown file, its place in the menu is the number in the file's name:
 
@@ -11,7 +11,8 @@ A lesson is a Markdown file, its place in the menu is the number in the file's n
     ## What to look at
     ## What happened
 
-Paragraphs, lists, **bold**, *italics*, `code` and links are known.
+Paragraphs, lists, **bold**, *italics*, `code` and links are known. A file of the same name in
+docs/lessons/de is the lesson in German; a lesson without one is shown in English.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from tools.vendor import write
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "docs/lessons"
-TARGET = "static/vendor/lessons.json"
+TARGET = "static/vendor/lessons-{language}.json"
 NAME = re.compile(r"\d+-([a-z-]+)\.md")
-SECTIONS = ("What do you expect?", "What to look at", "What happened")
+SECTIONS = {
+    "en": ("What do you expect?", "What to look at", "What happened"),
+    "de": ("Was erwarten Sie?", "Worauf zu achten ist", "Was geschah"),
+}
 _MARKS = (
     (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
     (re.compile(r"\*\*([^*]+)\*\*"), r"<b>\1</b>"),
@@ -42,8 +46,8 @@ class LessonError(ValueError):
     """A file is no lesson; the message names it and says what was expected."""
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return a lesson.
+def read(path: Path, language: str = "en") -> dict[str, Any]:
+    """Return a lesson that is written in a language.
 
     Raises:
         LessonError: the file lacks a part, or has one that is not known.
@@ -58,19 +62,21 @@ def read(path: Path) -> dict[str, Any]:
         raise LessonError(
             f"{path}: expected '# Title', then the link's options in `...`, then text"
         )
-    if tuple(found) != SECTIONS:
-        raise LessonError(f"{path}: expected the sections {SECTIONS}, received {tuple(found)}")
-    choices = [inline(item) for item in items(found[SECTIONS[0]])]
+    sections = SECTIONS[language]
+    if tuple(found) != sections:
+        raise LessonError(f"{path}: expected the sections {sections}, received {tuple(found)}")
+    choices = [inline(item) for item in items(found[sections[0]])]
     if len(choices) < 2:
-        raise LessonError(f"{path}: {SECTIONS[0]}: expected a list of two answers or more")
+        raise LessonError(f"{path}: {sections[0]}: expected a list of two answers or more")
     return {
         "id": name[1],
+        "language": language,
         "title": top[1],
         "link": top[2],
         "text": blocks(top[3]),
         "choices": choices,
-        "look": blocks(found[SECTIONS[1]]),
-        "happened": blocks(found[SECTIONS[2]]),
+        "look": blocks(found[sections[1]]),
+        "happened": blocks(found[sections[2]]),
     }
 
 
@@ -98,25 +104,49 @@ def inline(text: str) -> str:
     return words
 
 
-def lessons(root: Path = ROOT) -> list[dict[str, Any]]:
+def lessons(root: Path = ROOT, language: str = "en") -> list[dict[str, Any]]:
     """Return all lessons in the menu's order."""
-    return [read(path) for path in sorted((root / FOLDER).glob("*.md"))]
+    paths = sorted((root / FOLDER).glob("*.md"))
+    return [translated(path, language) or read(path) for path in paths]
 
 
-def build(root: Path = ROOT) -> bool:
-    """Write the file of all lessons, unless it is so already."""
-    body = json.dumps(lessons(root), ensure_ascii=False, separators=(",", ":")).encode()
-    target = root / TARGET
-    if target.is_file() and target.read_bytes() == body:
-        return False
-    write(target, body)
-    return True
+def translated(path: Path, language: str) -> dict[str, Any] | None:
+    """Return a lesson in another language, or None where it has not been translated.
+
+    Raises:
+        LessonError: it sets other options than the English one, or has more or fewer answers.
+    """
+    theirs = path.parent / language / path.name
+    if not theirs.is_file():
+        return None
+    found, english = read(theirs, language), read(path)
+    if found["link"] != english["link"]:
+        raise LessonError(f"{theirs}: expected `{english['link']}`, received `{found['link']}`")
+    if len(found["choices"]) != len(english["choices"]):
+        raise LessonError(
+            f"{theirs}: expected {len(english['choices'])} answers, "
+            f"received {len(found['choices'])}"
+        )
+    return found
+
+
+def build(root: Path = ROOT) -> list[str]:
+    """Write the file of each language, unless it is so already; return those written."""
+    written = []
+    for language in SECTIONS:
+        found = lessons(root, language)
+        body = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+        name = TARGET.format(language=language)
+        if not (root / name).is_file() or (root / name).read_bytes() != body:
+            write(root / name, body)
+            written.append(name)
+    return written
 
 
 def main() -> None:
     try:
-        if build():
-            sys.stdout.write(f"lessons: {TARGET}\n")
+        for name in build():
+            sys.stdout.write(f"lessons: {name}\n")
     except LessonError as error:
         raise SystemExit(str(error)) from None
 

@@ -1,5 +1,6 @@
 """The page in German: whatever a reader meets of its catalogue is in German."""
 
+import json
 import re
 import string
 
@@ -8,12 +9,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.support import screen
-from tools import catalogue
+from tools import catalogue, lessons
 
 pytestmark = pytest.mark.light
 
 LINK = "preset=small&subset=500&epochs=1&lang=de"
-# Texts and attributes of all that is on the page, hidden or not; programs and lessons are English.
+# Texts and attributes of all that is on the page, hidden or not; programs are English.
 READ = """
 const found = [document.title];
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -66,7 +67,7 @@ def page(module_site, open_module_page):
 
 @pytest.mark.promise(
     "The page: everybody, any screen, any failure",
-    "German, from the link or the footer: every text but lessons, programs and the engine's errors",
+    "German, from the link or the footer: every text but programs and the engine's errors",
 )
 def test_the_page_is_german_before_and_after_training(page):
     assert page.execute_script("return document.documentElement.lang") == "de"
@@ -101,14 +102,27 @@ def test_errors_of_fields_are_german_and_the_link_keeps_the_language(page):
     assert english(page) == []
 
 
-def test_a_lesson_stays_english_but_for_the_names_of_what_is_on_the_page(page):
-    page.execute_script("location.hash = 'lesson=own-classes'")
+def test_a_lesson_is_german_and_one_that_is_not_translated_names_what_is_on_the_page(
+    page, module_site
+):
+    *german, _ = lessons.lessons(language="de")
+    module_site.replace(
+        lessons.TARGET.format(language="de"), json.dumps([*german, lessons.lessons()[-1]])
+    )
+    page.execute_script("location.hash = 'lesson=first-training'")
     page.until("document.querySelector('#lesson .choices')")
-    lesson = page.execute_script("return document.getElementById('lesson').textContent")
-    words = "Open Eigene Daten under Data and press Klassen hier anlegen."
-    assert words in " ".join(lesson.split())
+    assert english(page) == []
+    assert "Von zehn Ziffern liest es eine" in lesson(page)
+    page.execute_script("location.hash = 'lesson=own-classes'")
+    page.until("document.querySelector('#lesson .choices [lang=en]')")
+    assert "Open Eigene Daten under Data and press Klassen hier anlegen." in lesson(page)
     page.execute_script("[...document.querySelectorAll('#lesson button')].at(-1).click()")
     page.until("document.getElementById('lesson').hidden")
+
+
+def lesson(page):
+    text = page.execute_script("return document.getElementById('lesson').innerText")
+    return " ".join(text.split())
 
 
 # Figures of the first line that are cut off by their box.

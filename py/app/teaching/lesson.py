@@ -9,7 +9,6 @@ from app.page import clipboard, dom, status
 from app.panels.options import script
 from app.state import settings
 
-FILE = "./static/vendor/lessons.json"
 STYLE = "./static/lesson.css"
 
 
@@ -30,7 +29,7 @@ class Lesson:
     async def open(self):
         """Show the lesson that the address names, or the list of all; set its options."""
         if not self.lessons:
-            response = await js.fetch(FILE)
+            response = await js.fetch(f"./static/vendor/lessons-{self.options['lang']}.json")
             if not response.ok:
                 status.say(
                     tr(
@@ -83,13 +82,13 @@ class Lesson:
     def _show(self, lesson):
         number = self.lessons.index(lesson) + 1
         happened = dom.make("details")
-        happened.append(dom.make("summary", tr("What happened")), self._html(lesson["happened"]))
+        happened.append(dom.make("summary", tr("What happened")), _html(lesson, "happened"))
         parts = [
-            self._html(lesson["text"]),
+            _html(lesson, "text"),
             dom.make("h3", tr("First: what do you expect?")),
             self._choices(lesson),
             dom.make("h3", tr("Then press Train, and look")),
-            self._html(lesson["look"]),
+            _html(lesson, "look"),
             happened,
         ]
         following = self.lessons[number : number + 1]
@@ -120,11 +119,6 @@ class Lesson:
         self.box.hidden = False
         self.box.scrollTop = 0
 
-    def _html(self, text):
-        box = dom.make("div", lang="en")
-        dom.put(box, text)
-        return box
-
     def _button(self, label, pressed):
         button = dom.make("button", label, type="button", class_="quiet")
         dom.on(button, "click", lambda _: pressed())
@@ -138,7 +132,8 @@ class Lesson:
         )
         for place, choice in enumerate(lesson["choices"]):
             name = f"{lesson['id']} {place}"
-            button = dom.make("button", type="button", aria_pressed="false", lang="en")
+            button = dom.make("button", type="button", aria_pressed="false")
+            button.lang = lesson["language"]
             dom.put(button, choice)
             dom.on(button, "click", lambda _, chosen=(group, button, name): _choose(*chosen))
             group.append(button)
@@ -149,6 +144,12 @@ class Lesson:
     async def _copy(self):
         address = self.options.address()
         await clipboard.copy(address, self.box, tr("The lesson's link is copied."))
+
+
+def _html(lesson, part):
+    box = dom.make("div", lang=lesson["language"])
+    dom.put(box, lesson[part])
+    return box
 
 
 def _choose(group, chosen, name):

@@ -15,7 +15,7 @@ import zipfile
 import pytest
 
 from tests.support import naming
-from tools import archive_order, bundle
+from tools import archive_order, bundle, lessons
 from tools.bundle import ROOT
 
 
@@ -592,7 +592,7 @@ def test_what_the_playground_alone_needs_is_fetched_by_no_other_page(built):
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
     every = (bundle.TEXTS, bundle.LIBRARIES, bundle.TARRED, bundle.WORKER)
-    assert len(written) == sum(map(len, every)) + len(["lessons", "runtime"])
+    assert len(written) == sum(map(len, every)) + len([*lessons.SECTIONS, "runtime"])
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")

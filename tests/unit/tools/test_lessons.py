@@ -1,12 +1,15 @@
 """The lessons: Markdown that a teacher can edit, complete, each with a claim that is checked."""
 
+import html
 import re
+from collections import Counter
 
 import pytest
+from app.language import LANGUAGES
 from app.state import settings
 
 from tests.soak import page
-from tools import lessons
+from tools import catalogue, lessons
 
 LESSONS = lessons.lessons()
 GOOD = """# A *title*
@@ -61,6 +64,7 @@ def test_reads_what_a_teacher_writes(tmp_path) -> None:
     found = lessons.read(tmp_path / "03-a-lesson.md")
     assert found == {
         "id": "a-lesson",
+        "language": "en",
         "title": "A *title*",
         "link": "lr=0.1&epochs=1",
         "text": "<p>One &amp; two lines with <code>a &lt; b</code>.</p>",
@@ -97,6 +101,66 @@ def test_the_file_of_all_is_written_when_something_changed(tmp_path) -> None:
     (tmp_path / lessons.FOLDER).mkdir(parents=True)
     for number, name in enumerate(("01-b.md", "02-a.md")):
         (tmp_path / lessons.FOLDER / name).write_text(GOOD)
-        assert lessons.build(tmp_path), number
+        assert len(lessons.build(tmp_path)) == len(LANGUAGES), number
     assert not lessons.build(tmp_path)
     assert [lesson["id"] for lesson in lessons.lessons(tmp_path)] == ["b", "a"]
+
+
+GERMAN = GOOD
+for english, german in zip(lessons.SECTIONS["en"], lessons.SECTIONS["de"], strict=True):
+    GERMAN = GERMAN.replace(english, german)
+
+
+@pytest.fixture
+def translated(tmp_path):
+    """A folder with a lesson in German too, and one that is in English alone; writes the German."""
+
+    def write(text: str) -> list[dict[str, str]]:
+        folder = tmp_path / lessons.FOLDER
+        (folder / "de").mkdir(parents=True)
+        for name in ("01-a.md", "02-b.md"):
+            (folder / name).write_text(GOOD)
+        (folder / "de" / "01-a.md").write_text(text)
+        return lessons.lessons(tmp_path, "de")
+
+    return write
+
+
+def test_a_lesson_is_in_english_where_nobody_has_translated_it(translated) -> None:
+    found = translated(GERMAN.replace("One & two", "Eins & zwei"))
+    assert [(lesson["id"], lesson["language"]) for lesson in found] == [("a", "de"), ("b", "en")]
+    assert "Eins &amp; zwei" in found[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("lr=0.1", "lr=0,1", r"expected `lr=0\.1&epochs=1`, received `lr=0,1&epochs=1`"),
+        ("- A lot\n", "- A lot\n- More\n", "expected 2 answers, received 3"),
+        (lessons.SECTIONS["de"][2], "Was passierte", "expected the sections"),
+    ],
+)
+def test_a_translation_that_is_another_lesson_is_named(translated, old, new, said) -> None:
+    with pytest.raises(lessons.LessonError, match=f"de/01-a.md: {said}"):
+        translated(GERMAN.replace(old, new))
+
+
+def figures(text: str, point: str) -> Counter[str]:
+    """The numbers of a text, without the sign that groups thousands; its decimals have a point."""
+    grouped = "," if point == "." else "."
+    found = re.findall(r"\d[\d.,]*\d|\d", html.unescape(re.sub(r"<[^>]+>", "", text)))
+    return Counter(number.replace(grouped, "").replace(point, ".") for number in found)
+
+
+@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
+@pytest.mark.parametrize("place", range(len(LESSONS)), ids=[each["id"] for each in LESSONS])
+def test_a_translation_has_the_figures_and_the_page_s_names_of_its_lesson(place, language) -> None:
+    english, theirs = LESSONS[place], lessons.lessons(language=language)[place]
+    texts = catalogue.read(language)
+    assert theirs["language"] == language
+    for part in ("text", "look", "happened"):
+        assert figures(theirs[part], texts["."]) == figures(english[part], "."), part
+        named = re.findall(r"<(?:b|em)>(.+?)</", english[part])
+        for name in set(named) & set(texts):
+            assert texts[name] in theirs[part], name
+    assert len(theirs["text"].split()) < 1.4 * len(english["text"].split())
