@@ -465,11 +465,12 @@ async def test_a_node_cannot_answer_as_another_node_of_its_own_naming(superlink,
     node = forged(node_at(usual.url), change)
     async with running(victim, node):
         former = node.node_id
-        superlink.ask(former, content())
+        message_id = superlink.ask(former, content())
         await until(lambda: "received 401" in node.problem)
         node.fleet.change = None
         await node.fleet.call("deactivate-node", node_id=former)  # or its heartbeats are awaited
         await until(lambda: node.node_id == former)  # by its key it is the same node as before
+        await until(lambda: superlink.reply(message_id) is not None)  # it says that it had left
     assert usual.held == {}
 
 
