@@ -141,8 +141,11 @@ def test_a_csv_takes_the_place_of_mnist_and_gives_it_back(page, tmp_path):
     np.savetxt(tmp_path / "own.csv", rows, fmt="%d", delimiter=",")
     give(page, tmp_path / "own.csv")
     page.until(lambda: count(page) == "own.csv: 60 + 10 images")
+    menu = Select(page.find_element(By.ID, "data-set"))
+    page.until(lambda: menu.first_selected_option.text == "Your own data")
     page.button("Back to MNIST").click()
     page.until(lambda: count(page) == "MNIST: 60,000 + 10,000 images")
+    page.until(lambda: menu.first_selected_option.text == "MNIST")
 
 
 @pytest.mark.promise(

@@ -233,6 +233,8 @@ def test_classes_are_trained_and_answered(page):
     assert said(page).endswith("Hold something in front of the camera.")
     bars = "return [...document.querySelectorAll('#bars b')].map((bar) => bar.textContent)"
     assert page.execute_script(bars) == ["scene", "ink"]
+    menu = Select(page.find_element(By.ID, "data-set"))
+    assert menu.first_selected_option.text == "Your own data"
     page.until(lambda: page.output("prediction") == "scene")
     page.until("/^[0-9]+ a second$/.test(document.getElementById('own-rate').textContent)")
 

@@ -227,7 +227,7 @@ class Data:
         await self._hints(data)
 
     def show_choice(self):
-        """Show in the menu which data are in use; it has none for files of the user's."""
+        """Show in the menu which data are in use."""
         dom.find("data-set").value = self.options["data"]
 
     def _show_form(self):
