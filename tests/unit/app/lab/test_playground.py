@@ -295,7 +295,7 @@ def test_a_new_network_ends_the_run_of_the_last_and_follows_no_more() -> None:
         assert (about["run"], about["report"]["epoch"], about["report"]["rows"]) == (2, 0, [])
         assert {report["run"] for report in seen} == {1}
         await play.train(note, 1)
-        assert [report["epoch"] for report in seen[count:]] == [1]
+        assert {report["epoch"] for report in seen[count:]} == {1}  # two, of a slow epoch
         return seen
 
     assert asyncio.run(changed())
