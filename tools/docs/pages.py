@@ -6,6 +6,7 @@ import importlib
 import inspect
 import posixpath
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,19 @@ REFERENCES = {"py/farcall/comlink/__init__.py": "reference/farcall.comlink.md"}
 LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)(#[^)]*)?\)")
 
 
-def modules() -> list[str]:
-    """Return the packages, and the modules among their public names that have names themselves."""
+def modules(packages: Iterable[str] = PACKAGES) -> list[str]:
+    """Return the packages, each with the modules among its public names that have names too."""
     found = []
-    for package in PACKAGES:
-        found.append(package)
+    for package in packages:
         home = importlib.import_module(package)
-        for name in sorted(home.__all__):
-            value = getattr(home, name)
-            if inspect.ismodule(value) and hasattr(value, "__all__"):
-                found.append(f"{package}.{name}")
+        values = {name: getattr(home, name) for name in sorted(home.__all__)}
+        inner = [name for name, value in values.items() if _has_names(value)]
+        found += [package, *modules(f"{package}.{name}" for name in inner)]
     return found
+
+
+def _has_names(value: object) -> bool:
+    return inspect.ismodule(value) and hasattr(value, "__all__")
 
 
 def reference(module: str) -> str:
@@ -57,7 +60,7 @@ def described(name: str, value: Any) -> str:
     if not inspect.ismodule(value):
         return f"## {name}\n\n`{value!r}`"
     first = (inspect.getdoc(value) or "").split("\n\n")[0]
-    linked = f"\n\n[Its names]({value.__name__}.md)" if hasattr(value, "__all__") else ""
+    linked = f"\n\n[Its names]({value.__name__}.md)" if _has_names(value) else ""
     return f"## {name}\n\n{first}{linked}"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tools import promises
+from tools.docs import pages
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -31,3 +32,9 @@ def test_every_path_that_a_document_quotes_exists(path):
     assert [
         name for name in quoted if not name.startswith(made) and not (ROOT / name).exists()
     ] == []
+
+
+@pytest.mark.parametrize("module", pages.modules())
+def test_a_page_of_the_reference_links_to_pages_of_the_reference(module):
+    linked = re.findall(r"\]\((nn\.[\w.]+|farcall\.[\w.]+)\.md\)", pages.reference(module))
+    assert set(linked) <= set(pages.modules())
