@@ -137,6 +137,7 @@ SELDOM = (
     "py/nn/layers/attention.py",
     "py/nn/layers/category_encoding.py",
     "py/nn/layers/cells.py",
+    "py/nn/layers/constant.py",
     "py/nn/layers/conv_lstm.py",
     "py/nn/layers/conv_lstm_cell.py",
     "py/nn/layers/discretization.py",
@@ -159,6 +160,7 @@ PROTOBUF = "py/nn/io/protobuf.py"  # ONNX and the federation need it
 # The files of Keras and ONNX: their names are in nn/lazy.py too, for the error of a page without.
 FORMATS = (
     "py/nn/io/hdf5",
+    "py/nn/io/keras/arrays.py",
     "py/nn/io/keras/assets.py",
     "py/nn/io/keras/groups.py",
     "py/nn/io/keras/keras3.py",

@@ -21,6 +21,7 @@ from nn.errors import MissingPartError
 
 FORMATS = (
     "nn.io.hdf5",
+    "nn.io.keras.arrays",
     "nn.io.keras.assets",
     "nn.io.keras.groups",
     "nn.io.keras.keras3",

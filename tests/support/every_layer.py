@@ -120,10 +120,17 @@ def _around(kind: str, *inner: Callable[[], Any]) -> Make:
     return lambda random, x: getattr(L, kind)(random.choice(inner)())(x)
 
 
+def _beside_an_array(random: Random, x: Any) -> Any:
+    array = np.linspace(-1, 1, math.prod(x.shape[1:])).reshape(1, *x.shape[1:])
+    join = random.choice([L.Add, L.Concatenate, L.Multiply])
+    return join()([x, array])
+
+
 SPECIAL: dict[str, tuple[str, Make]] = {
     "Attention": ("steps", lambda random, x: L.Attention()([x, x])),
     "Bidirectional": ("steps", _around("Bidirectional", lambda: L.LSTM(2), lambda: L.GRU(3))),
     "CategoryEncoding": ("vector", lambda random, x: L.CategoryEncoding(4)(_numbers(x))),
+    "ConstantArray": ("steps", _beside_an_array),
     "ConvLSTM2DCell": ("image", _cell_of_images),
     "Divide": ("vector", lambda random, x: L.Divide()([x, L.Rescaling(1, 2.0)(_bounded(x))])),
     "Dot": ("steps", lambda random, x: L.Dot(random.choice([1, 2]))([x, _bounded(x)])),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nn.layers.base import Layer
     from nn.layers.category_encoding import CategoryEncoding
     from nn.layers.cells import RNN, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+    from nn.layers.constant import ConstantArray
     from nn.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D
     from nn.layers.conv_lstm_cell import ConvLSTM2DCell
     from nn.layers.convolution import Conv1D, Conv2D
@@ -119,6 +120,7 @@ HOMES = {
     "nn.layers.base": ("Layer",),
     "nn.layers.category_encoding": ("CategoryEncoding",),
     "nn.layers.cells": ("GRUCell", "LSTMCell", "RNN", "SimpleRNNCell", "StackedRNNCells"),
+    "nn.layers.constant": ("ConstantArray",),
     "nn.layers.conv_lstm": ("ConvLSTM1D", "ConvLSTM2D"),
     "nn.layers.conv_lstm_cell": ("ConvLSTM2DCell",),
     "nn.layers.convolution": ("Conv1D", "Conv2D"),

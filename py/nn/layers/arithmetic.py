@@ -1,8 +1,8 @@
-"""Arithmetic between symbolic tensors and numbers: `a + b`, `1 - a`, `a / b`, `a ** 2`, `a[:, 0]`.
+"""Arithmetic of symbolic tensors, numbers and arrays: `a + b`, `1 - a`, `a / b`, `a[:, 0]`.
 
 Each operator is a layer of the graph, which hands no masks on, as Keras' operations do not. Sums,
 differences, products and quotients with a number are `Rescaling`, those of two tensors the merging
-layers; the rest is here.
+layers, an array being a `ConstantArray`; the rest is here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from nn.errors import ConfigError, ShapeError
 from nn.graph import SymbolicTensor
 from nn.layers import merging
 from nn.layers.base import Layer
+from nn.layers.constant import constant
 from nn.layers.rescaling import Rescaling
 from nn.types import Array, Shape
 
@@ -112,10 +113,11 @@ class GetItem(Layer):
 
 
 def binary(operator: str, a: Any, b: Any) -> Any:
-    """Return a symbolic tensor: one of "+-*/" or "**" applied to tensors and numbers.
+    """Return a symbolic tensor: one of "+-*/" or "**" applied to tensors, numbers and arrays.
 
-    Returns NotImplemented where one of them is neither.
+    Returns NotImplemented where one of them is none of these.
     """
+    a, b = _operand(a, b), _operand(b, a)
     if not all(isinstance(value, SymbolicTensor) or _number(value) is not None for value in (a, b)):
         return NotImplemented
     if isinstance(a, SymbolicTensor) and isinstance(b, SymbolicTensor):
@@ -132,6 +134,13 @@ def binary(operator: str, a: Any, b: Any) -> Any:
     if operator == "-":
         return _scaled(b, -1.0, number)
     return _by_number(operator, b, number)
+
+
+def _operand(value: Any, other: Any) -> Any:
+    """Return an array of axes as a tensor of the graph of `other`, and all else as it is."""
+    if isinstance(value, SymbolicTensor) or not np.ndim(value) or not hasattr(value, "__array__"):
+        return value
+    return constant(value, [other], f"the operand of {other!r}", len(other.shape))
 
 
 def magnitude(tensor: SymbolicTensor) -> Any:

@@ -14,6 +14,7 @@ from nn.graph import SymbolicTensor
 from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
 from nn.layers.base import Layer, positive
+from nn.layers.constant import constant
 from nn.types import Array, Config, Shape
 from nn.variables import Variable
 
@@ -214,20 +215,21 @@ class MultiHeadAttention(ScoredAttention):
 
         Args:
             inputs: query, value and perhaps key.
-            attention_mask: which scores count; in a graph one of its tensors.
+            attention_mask: which scores count; in a graph one of its tensors, or an array that is
+                the same for each sample where it has no batch axis.
             return_attention_scores: return a list of the output and the scores.
             options: `use_causal_mask`, `training` and `mask`.
 
         Raises:
-            ConfigError: an array as mask in a graph, a tensor of a graph as mask of arrays, or a
-                graph's calls of this layer differ in these settings.
+            ConfigError: a tensor of a graph as mask of arrays, or a graph's calls of this layer
+                differ in these settings.
         """
         graph = any(isinstance(i, SymbolicTensor) for i in inputs)
         masked = attention_mask is not None
-        if masked and isinstance(attention_mask, SymbolicTensor) != graph:
+        symbolic = isinstance(attention_mask, SymbolicTensor)
+        if symbolic and not graph:
             raise ConfigError(
-                f"{self.name}: expected attention_mask to be "
-                f"{'a tensor of the graph' if graph else 'an array'} like the inputs, "
+                f"{self.name}: expected attention_mask to be an array like the inputs, "
                 f"received {attention_mask!r:.80}"
             )
         asked = {
@@ -241,6 +243,9 @@ class MultiHeadAttention(ScoredAttention):
             )
         vars(self).update(asked)
         if graph:
+            if masked and not symbolic:
+                rank = max(3, np.ndim(attention_mask))
+                attention_mask = constant(attention_mask, inputs, self.name, rank)
             return super().__call__(*inputs, *[attention_mask][:masked], **options)
         self.given_mask = attention_mask
         try:
@@ -288,8 +293,20 @@ class MultiHeadAttention(ScoredAttention):
 
     def compute_output_shape(self, *input_shapes: Shape) -> Any:
         (n, t, size), value = input_shapes[:2]
+        if self.attention_mask:
+            self._expect_mask(input_shapes[-1], (self.num_heads, t, value[1]))
         shape = (n, t, self.output_shape or size)
         return [shape, (n, self.num_heads, t, value[1])] if self.return_attention_scores else shape
+
+    def _expect_mask(self, mask: Shape, sizes: Shape) -> None:
+        """Raise ShapeError unless a mask of a graph can be broadcast to (n, *sizes)."""
+        wanted = sizes if len(mask) == 4 else sizes[1:]
+        pairs = zip(mask[1:], wanted, strict=False)
+        if len(mask) > 4 or any(None not in pair and pair[0] not in (1, pair[1]) for pair in pairs):
+            raise ShapeError(
+                f"{self.name}: expected attention_mask of (n, t, s) or what can be broadcast to "
+                f"{(None, *sizes)}, received shape {mask}"
+            )
 
     def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         mask = super().compute_mask(inputs, masks)

@@ -40,6 +40,7 @@ from nn.graph import Node, SymbolicTensor
 from nn.identifiers import expect_settings, snake_case
 from nn.initializers import Initializer
 from nn.keras_arguments import WRONG, Checked, LeftOut, expect_kinds, ours, refuse
+from nn.lazy import load
 from nn.registry import deserialize
 from nn.regularizers import Regularizer
 from nn.types import Array, Config, Shape, prod
@@ -403,7 +404,8 @@ class Layer(metaclass=Checked):
         """Call the layer on symbolic tensors, which adds it to a graph, or on arrays.
 
         Args:
-            inputs: one or several inputs, or a list of them.
+            inputs: one or several inputs, or a list of them. An array among symbolic tensors
+                becomes a constant of the graph, its first axis the batch's, of size 1.
             training: whether to run in training mode (arrays only). None is Keras' default: False,
                 but for layers that change images at random.
             mask: mask of the steps, of several inputs a list (arrays only; in a graph it comes with
@@ -421,7 +423,10 @@ class Layer(metaclass=Checked):
             len(inputs) != 1 or not given or any(getattr(item, "shape", ()) for item in given)
         )
         items: list[Any] = list(given) if several else [given]
-        if items and all(isinstance(i, SymbolicTensor) for i in items):
+        symbolic = [isinstance(i, SymbolicTensor) for i in items]
+        if any(symbolic):
+            if not all(symbolic):
+                items = load("nn.layers.constant").placed(items, self.name)
             if mask is not None:
                 raise ConfigError(
                     f"{self.name}: expected no mask in a graph, where it comes with the input: "
@@ -458,7 +463,7 @@ class Layer(metaclass=Checked):
                 f"{type(self).__name__} is not called with here"
             )
 
-    def _place(self, inputs: list[SymbolicTensor]) -> Any:
+    def _place(self, inputs: list[Any]) -> Any:
         own = type(self).__module__.startswith("nn.layers.")
         if own and len(inputs) != 1 and not self.several_inputs:
             raise ShapeError(f"{self.name}: expected one input, received {len(inputs)}")

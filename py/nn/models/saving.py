@@ -127,7 +127,8 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         document = json.loads(json_string)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"model: expected JSON, received {json_string!r:.80}: {error}") from error
-    topology = load("nn.io.keras.read_config").read(document, custom_objects)
+    placed = load("nn.io.keras.arrays").placed(document)
+    topology = load("nn.io.keras.read_config").read(placed, custom_objects)
     model: Model = load("nn.io.snapshot").build(topology, custom_objects=custom_objects)
     return model
 

@@ -21,6 +21,7 @@ from nn.io import snapshot
 from nn.io.archive import Archive, pack
 from nn.io.errors import MismatchError, MissingEntryError, reads
 from nn.io.hdf5 import read
+from nn.io.keras import arrays as arrays_of_calls
 from nn.io.keras import assets, read_config, stores
 from nn.io.keras.groups import Groups
 from nn.io.limits import DEFAULT_LIMITS, Limits
@@ -88,7 +89,7 @@ def load(
         FormatError: see `nn.io.errors` for its subclasses.
     """
     archive = Archive(data, limits)
-    document = from_json(archive.read(CONFIG), CONFIG, limits)
+    document = arrays_of_calls.placed(from_json(archive.read(CONFIG), CONFIG, limits))
     topology = read_config.read(document, custom_objects, _version(archive, limits))
     assets.fill(topology, archive, lambda: read.read(archive.read(WEIGHTS), limits)[0])
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)

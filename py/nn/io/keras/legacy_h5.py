@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nn.io import snapshot
 from nn.io.errors import MismatchError, MissingEntryError, reads
 from nn.io.hdf5 import read
+from nn.io.keras import arrays as arrays_of_calls
 from nn.io.keras import read_config
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json
@@ -56,7 +57,7 @@ def load(
             "topology; save the model as .keras"
         )
     version = attributes[""].get("keras_version", "2")
-    topology = read_config.read(document, custom_objects, version)
+    topology = read_config.read(arrays_of_calls.placed(document), custom_objects, version)
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
     for layer in model.layers:
         if layer.variables:

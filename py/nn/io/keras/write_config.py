@@ -31,6 +31,7 @@ def keras3(topology: Json) -> Json:
         UnsupportedError: a custom layer, or a name that Keras refuses.
     """
     _expect_name(topology["config"]["name"])
+    topology = _with_arrays_in_calls(topology)
     document = _model(topology, _keras3_item, _keras3_call)
     config = document["config"]
     if document["class_name"] == "Functional":
@@ -43,6 +44,53 @@ def keras3(topology: Json) -> Json:
         if isinstance(ends, list) and len(ends) == 1:
             config[key] = ends[0]
     return document
+
+
+def _with_arrays_in_calls(topology: Json) -> Json:
+    """Return a model's configuration without its `ConstantArray`s: each is in the sources of the
+    calls that read it.
+
+    Raises:
+        UnsupportedError: an array is an output, or all that a layer is called on.
+    """
+    config = topology["config"]
+    arrays = {
+        layer["config"]["name"]: _array3(layer["config"])
+        for layer in config["layers"]
+        if layer["class_name"] == "ConstantArray"
+    }
+    if not arrays or "output_layers" not in config:
+        return topology
+    layers = []
+    for layer in config["layers"]:
+        if layer["config"]["name"] not in arrays:
+            calls = [
+                [[*source[:3], arrays.get(source[0], {})] for source in call]
+                for call in layer["inbound_nodes"]
+            ]
+            layers.append({**layer, "inbound_nodes": calls})
+    outputs = config["output_layers"]
+    named = isinstance(outputs, dict)
+    ends = outputs.values() if named else [outputs] if isinstance(outputs[0], str) else outputs
+    read = [call for layer in layers for call in layer["inbound_nodes"] if call]
+    read += [[[*end, arrays.get(end[0])]] for end in ends]
+    if any(all(source[3] for source in call) for call in read):
+        raise UnsupportedError(
+            f"{config['name']}: Keras has arrays in calls beside a tensor only, no layer "
+            f"{min(arrays)!r}"
+        )
+    return {**topology, "config": {**config, "layers": layers}}
+
+
+def _array3(config: Json) -> Json:
+    """Return an array as Keras 3 writes it."""
+    array = np.asarray(config["value"])
+    small = array.dtype.kind == "i" and np.abs(array).max() < 2**31
+    dtype = config["dtype"] if array.dtype.kind == "f" else "int32" if small else array.dtype.name
+    return {
+        "class_name": "__numpy__",
+        "config": {"value": config["value"], "dtype": dtype},
+    }
 
 
 def keras2(topology: Json) -> Json:
@@ -216,7 +264,8 @@ def _keras3_call(layer: Json, node: Any) -> Json:
     # Keras finds the tensor by its history; it requires a shape but ignores it.
     known = {"shape": [None], "dtype": "float32"}
     tensors = [
-        {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
+        source[3]
+        or {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
         for source in node
     ]
     if _is_operation(layer):
@@ -235,7 +284,8 @@ def _keras3_call(layer: Json, node: Any) -> Json:
 
 # Operations in Keras, not layers; and what only TensorFlow.js has.
 _OURS = (
-    "ConvLSTM2DCell", "Divide", "Power", "RandomHeight", "RandomWidth", "ThresholdedReLU",
+    "ConstantArray", "ConvLSTM2DCell", "Divide", "Power", "RandomHeight", "RandomWidth",
+    "ThresholdedReLU",
 )  # fmt: skip
 
 

@@ -288,13 +288,24 @@ def _embedding(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) ->
     return Image(shape, last=writer.add("Gather", [weights, indices]))
 
 
+def _constant_array(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    """Return an array, which is repeated for each sample of the input's batch where it must be."""
+    array = writer.constant(f"{layer.name}/value", layer.value)
+    if shape[0] is not None and len(layer.value) == shape[0]:
+        return Image(shape, last=array)
+    return Image(shape, array=array, batch_of=inputs[0])
+
+
 def _merge(operator: str) -> Export:
     def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
         if len({len(image.shape) for image in inputs}) > 1:
             raise UnsupportedError(
                 f"layer {layer.name!r}: ONNX repeats inputs of fewer axes along other axes"
             )
-        names = [writer.last(image) for image in inputs]
+        alone = all(image.array for image in inputs)
+        names = [
+            image.array if image.array and not alone else writer.last(image) for image in inputs
+        ]
         if operator == "Mean":
             return Image(shape, last=writer.add(operator, names))
         total = names[0]
@@ -361,6 +372,7 @@ EXPORTERS: dict[str, Export] = {
     "BatchNormalization": _batch_normalization,
     "Bidirectional": both_directions,
     "Concatenate": _concatenate,
+    "ConstantArray": _constant_array,
     "Conv1D": _conv,
     "Conv1DTranspose": _conv_transpose,
     "Conv2D": _conv,

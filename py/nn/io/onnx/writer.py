@@ -19,12 +19,27 @@ Shape = Sequence[int | None]
 
 
 class Image:
-    """A tensor of the graph: its channels-last and channels-first names, created on demand."""
+    """A tensor of the graph: its channels-last and channels-first names, created on demand.
 
-    def __init__(self, shape: Shape, *, last: str = "", first: str = "") -> None:
+    Attributes:
+        array: of a constant the name of its array, which operators that broadcast read.
+        batch_of: for each sample of which other operators get the array again.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        *,
+        last: str = "",
+        first: str = "",
+        array: str = "",
+        batch_of: Image | None = None,
+    ) -> None:
         self.shape = shape
         self.last = last
         self.first = first
+        self.array = array
+        self.batch_of = batch_of
 
 
 class Writer:
@@ -61,10 +76,19 @@ class Writer:
 
     def last(self, image: Image) -> str:
         """Return the name of the channels-last tensor."""
-        if not image.last:
+        if not image.last and image.batch_of:
+            image.last = self._repeated(image, image.batch_of)
+        elif not image.last:
             rank = len(image.shape)
             image.last = self.add("Transpose", [image.first], perm=[0, *range(2, rank), 1])
         return image.last
+
+    def _repeated(self, image: Image, of: Image) -> str:
+        """Return the name of an array that is repeated for each sample of a batch."""
+        batch = self.add("Shape", [of.last or of.first or self.last(of)], start=0, end=1)
+        ones = self.constant(f"{image.array}/ones", [1] * (len(image.shape) - 1), np.int64)
+        sizes = self.add("Concat", [batch, ones], axis=0)
+        return self.add("Expand", [image.array, sizes])
 
     def first(self, image: Image) -> str:
         """Return the name of the channels-first tensor."""
@@ -73,7 +97,7 @@ class Writer:
         if not image.first:
             rank = len(image.shape)
             order = [0, rank - 1, *range(1, rank - 1)]
-            image.first = self.add("Transpose", [image.last], perm=order)
+            image.first = self.add("Transpose", [self.last(image)], perm=order)
         return image.first
 
     def activate(self, name: str, function: str, where: str) -> str:

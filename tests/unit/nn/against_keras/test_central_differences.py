@@ -25,6 +25,7 @@ STEPS = RNG.normal(size=(3, 4, 5))
 OTHERS: list[tuple[str, dict[str, Any], Any]] = [
     ("Cropping2D", {"cropping": ((1, 2), (0, 1))}, IMAGES),
     ("CategoryEncoding", {"num_tokens": 9}, RNG.integers(0, 9, (3, 5))),
+    ("ConstantArray", {"value": RNG.normal(size=(1, 2))}, STEPS),
     ("Discretization", {"bin_boundaries": [-0.5, 0.5], "output_mode": "one_hot"}, STEPS),
     ("Embedding", {"input_dim": 9, "output_dim": 4}, RNG.integers(0, 9, (3, 5))),
     ("GetItem", {"index": [[1, 4, 2], -1]}, STEPS),

@@ -105,6 +105,12 @@ def attending() -> nn.Model:
     return nn.Model(x, nn.Dense(4, activation="softmax")(nn.Flatten()(h)))
 
 
+def positioned() -> nn.Model:
+    x = nn.Input((5, 3))
+    h = nn.Dense(3)(x) + np.linspace(-1, 1, 15).reshape(5, 3)
+    return nn.Model(x, nn.Dense(4, activation="softmax")(nn.Flatten()(h)))
+
+
 def stream() -> Any:
     def draw() -> Any:
         for start in range(0, ROWS, BATCH):
@@ -185,6 +191,7 @@ CASES: dict[str, Case] = {
         sequence(lambda: layers.TimeDistributed(nn.Dropout(0.3)), nn.Flatten), STEPS
     ),
     "attention": Case(attending, STEPS),
+    "an array in the graph": Case(positioned, STEPS),
     "several_inputs_and_outputs": Case(
         several,
         {"a": X, "b": STEPS},

@@ -679,6 +679,14 @@ def test_an_attention_without_kernels_is_refused_by_its_reason(reason: str) -> N
         Session(model, BATCH, Source())
 
 
+def test_an_array_in_a_graph_is_refused_by_its_layer() -> None:
+    x = nn.Input((4, 3))
+    model = nn.Model(x, nn.Dense(5)(nn.Flatten()(nn.Dense(3)(x) + np.ones((4, 3)))))
+    model.compile("sgd", logits())
+    with pytest.raises(ConfigError, match="constant_array: no kernels for ConstantArray"):
+        Session(model, BATCH, Source())
+
+
 def attention() -> Any:
     a, b = nn.Input((5, 8)), nn.Input((4, 8))
     query, value = nn.Dense(8, activation="relu")(a), nn.Dense(8)(b)

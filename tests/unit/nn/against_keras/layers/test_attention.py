@@ -165,8 +165,10 @@ def test_a_mask_of_scores_that_cannot_be_is_refused() -> None:
     layer, graph = nn.MultiHeadAttention(1, 2), [nn.Input((4, 5)), nn.Input((3, 6))]
     with pytest.raises(nn.errors.ShapeError, match=r"attention_mask of \(n, t, s\).*\(2, 9\)"):
         layer(QUERY, VALUE, attention_mask=np.ones((2, 9)))
-    with pytest.raises(nn.errors.ConfigError, match="expected attention_mask to be a tensor of"):
-        layer(*graph, attention_mask=KEPT)
+    with pytest.raises(nn.errors.ShapeError, match=r"attention_mask of \(n, t, s\).*4, 9\)"):
+        layer(*graph, attention_mask=np.ones((4, 9)))
+    with pytest.raises(nn.errors.ShapeError, match=r"broadcast to \(None, 1, 4, 3\).*2, 4, 3\)"):
+        layer(*graph, attention_mask=np.ones((1, 2, 4, 3)))
     with pytest.raises(nn.errors.ConfigError, match="expected attention_mask to be an array"):
         layer(QUERY, VALUE, attention_mask=nn.Input((4, 3)))
     layer(*graph, attention_mask=nn.Input((4, 3)))
