@@ -138,7 +138,7 @@ def binary(operator: str, a: Any, b: Any) -> Any:
 
 def _operand(value: Any, other: Any) -> Any:
     """Return an array of axes as a tensor of the graph of `other`, and all else as it is."""
-    if isinstance(value, SymbolicTensor) or not np.ndim(value) or not hasattr(value, "__array__"):
+    if not hasattr(value, "__array__") or not np.ndim(value):
         return value
     return constant(value, [other], f"the operand of {other!r}", len(other.shape))
 

@@ -85,7 +85,7 @@ def _with_arrays_in_calls(topology: Json) -> Json:
 def _array3(config: Json) -> Json:
     """Return an array as Keras 3 writes it."""
     array = np.asarray(config["value"])
-    small = array.dtype.kind == "i" and np.abs(array).max() < 2**31
+    small = array.dtype.kind == "i" and bool((array == array.astype(np.int32)).all())
     dtype = config["dtype"] if array.dtype.kind == "f" else "int32" if small else array.dtype.name
     return {
         "class_name": "__numpy__",

@@ -257,6 +257,7 @@ def test_symbolic_matrices_are_multiplied_sample_by_sample() -> None:
     ("wrong", "error"),
     [
         (lambda a: a + "x", TypeError),
+        (lambda a: a * [[1.0], [1.0, 2.0]], TypeError),
         (lambda a: a + X[:, :3], nn.errors.ShapeError),
         (lambda a: X[None] * a, nn.errors.ShapeError),
         (lambda a: a / 0, nn.errors.ConfigError),

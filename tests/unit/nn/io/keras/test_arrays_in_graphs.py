@@ -266,3 +266,22 @@ def test_what_keras_has_no_place_for_is_refused(tmp_path: Path) -> None:
     masked = keras.Model(first, keras.layers.GRU(2)(first, mask=np.ones((1, 4), bool)))
     with pytest.raises(errors.UnsupportedError, match=r"gru.*mask.*received an array"):
         formats.load(file_of(masked, tmp_path / "masked.keras"))
+
+
+def of_tensors(x: Any) -> Any:
+    return x * keras.ops.convert_to_tensor(np.arange(3.0)) + keras.ops.convert_to_tensor(3.0)
+
+
+def of_infinities(x: Any) -> Any:
+    return keras.layers.Softmax()(x + np.array([0, -np.inf, 0]))
+
+
+@pytest.mark.parametrize("make", [of_tensors, of_infinities])
+def test_tensors_of_jax_and_infinite_numbers_pass_too(make: Any, tmp_path: Path) -> None:
+    first = keras.Input((4, 3))
+    reference = keras.Model(first, make(first))
+    read = formats.load(file_of(reference, tmp_path / "theirs.keras"))
+    assert_close(read.predict_on_batch(X), reference.predict_on_batch(X))
+    (tmp_path / "ours.keras").write_bytes(formats.save(read, "keras"))
+    again = keras.models.load_model(tmp_path / "ours.keras")
+    assert_close(again.predict_on_batch(X), reference.predict_on_batch(X))
