@@ -35,6 +35,7 @@ CALLS = {
 
 TOKEN = "x-join-token"  # header that a gateway may ask for
 SIGNED = 120.0  # seconds
+NEVER = float("-inf")
 WRONG = 2.0  # seconds that clocks may differ without correction; the SuperLink allows 5
 FAR = 3e9  # seconds: no clock is a century off, and after the year 9999 there is no time to sign
 
@@ -94,7 +95,7 @@ class Fleet:
         self.calls = self.sent = self.received = 0
         self._transport, self._token = transport, carried(token)
         self._headers: dict[str, str] = {}
-        self._signed = -SIGNED
+        self._signed = NEVER
         self._offset = 0.0  # of the SuperLink's clock to ours
 
     def now(self) -> float:
@@ -122,7 +123,7 @@ class Fleet:
 
     async def prepared(self, name: str, **fields: Any) -> tuple[str, bytes, dict[str, str]]:
         """Return path, body and freshly signed headers of a call that something else sends."""
-        self._signed = -SIGNED
+        self._signed = NEVER
         body = wire.encode(f"{CALLS[name]}Request", fields)
         return PATH + name, body, await self._sign()
 
@@ -134,8 +135,11 @@ class Fleet:
         return answer
 
     async def _sign(self) -> dict[str, str]:
-        if time.monotonic() - self._signed > SIGNED:
-            moment = datetime.fromtimestamp(self.now(), UTC).isoformat()
+        # The clock says how old headers are, as it does to the SuperLink: what counts seconds alone
+        # may stand still while a device sleeps.
+        now = time.time()
+        if abs(now - self._signed) > SIGNED:
+            moment = datetime.fromtimestamp(now + self._offset, UTC).isoformat()
             self._headers = {
                 "content-type": "application/protobuf",
                 "flwr-public-key": b64encode(self.key.public).decode(),
@@ -143,7 +147,7 @@ class Fleet:
                 "flwr-signature": b64encode(await self.key.sign(moment.encode())).decode(),
                 **({TOKEN: self._token} if self._token else {}),
             }
-            self._signed = time.monotonic()
+            self._signed = now
         return self._headers
 
     def _correct_clock(self, date: str | None, headers: dict[str, str]) -> bool:
@@ -159,7 +163,7 @@ class Fleet:
         if abs(there - self.now()) < WRONG or abs(there - time.time()) > FAR:
             return False
         self._offset = there - time.time()
-        self._headers, self._signed = {}, -SIGNED
+        self._headers, self._signed = {}, NEVER
         return True
 
 

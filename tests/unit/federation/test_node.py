@@ -2,8 +2,10 @@
 
 import asyncio
 import dataclasses
+import datetime
 import time
 from contextlib import asynccontextmanager, suppress
+from email.utils import formatdate
 from types import SimpleNamespace
 
 import flwr.app as flower
@@ -27,6 +29,8 @@ from federation import (
 )
 from federation.platform.cpython import CPythonKey, HttpTransport
 from flwr.common.constant import NOOP_FLWR_AID
+from flwr.supercore.date import now
+from flwr.superlink.routers.fleet import node_auth
 from nn.io.errors import FormatError
 
 from tests.support.superlink import SuperLink, until
@@ -322,6 +326,27 @@ async def test_calls_under_way_when_the_clock_is_found_wrong_are_all_made_again(
     calls = [fleet.call("register-node", public_key=fleet.key.public) for _ in range(5)]
     found = await asyncio.gather(*calls, return_exceptions=True)
     assert [getattr(one, "status", 200) for one in found].count(401) == 0
+
+
+@pytest.mark.asyncio
+async def test_what_was_signed_before_the_device_slept_is_signed_again(superlink, monkeypatch):
+    """Where what counts seconds stands still in a sleep: with old headers a node is unknown."""
+    begun, slept = time.monotonic(), datetime.timedelta()
+    clock = SimpleNamespace(
+        time=lambda: time.time() + slept.total_seconds(), monotonic=lambda: begun
+    )
+
+    def dated(paths, answer):
+        return dataclasses.replace(answer, date=formatdate(clock.time(), usegmt=True))
+
+    monkeypatch.setattr("federation.fleet.time", clock)
+    monkeypatch.setattr(node_auth, "now", lambda: now() + slept)
+    fleet = Fleet(Changed(superlink, dated), CPythonKey())
+    mine = {"public_key": fleet.key.public}
+    await fleet.call("register-node", **mine)
+    slept = datetime.timedelta(seconds=500)
+    assert (await fleet.call("activate-node", **mine, heartbeat_interval=30.0))["node_id"]
+    assert fleet.calls == 2
 
 
 NO_TIMES = (
