@@ -188,10 +188,8 @@ class Node:
             asked = await mailbox.fetch(metadata, tree)
             start = time.monotonic()  # a SuperNode counts what its app takes
             letter = mailbox.letter(await self._app(asked, self._context(metadata.run_id)))
-        except (FleetError, UnreachableError):
-            raise
-        except (Exception, asyncio.CancelledError) as error:  # an app's, or of its records
-            if _ends(error):
+        except (Exception, asyncio.CancelledError) as error:  # of a call, an app, or its records
+            if _ends(error) or (asked.has_error() and _cut_off(error)):
                 raise
             letter = mailbox.letter(_failure(error, asked))
         seconds = time.monotonic() - start
@@ -277,6 +275,12 @@ def _ends(error: BaseException) -> bool:
     """Whether the task that runs was cancelled, and not something that a client app awaited."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _cut_off(error: BaseException) -> bool:
+    """Whether a call that raised this says that an answer would not arrive either."""
+    passing = isinstance(error, FederationError) and error.passing
+    return passing or isinstance(error, UnknownNodeError)
 
 
 def _failure(error: BaseException, asked: Message) -> Message:

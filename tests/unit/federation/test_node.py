@@ -23,6 +23,7 @@ from federation import (
     Node,
     RecordDict,
     UnknownNodeError,
+    UnreachableError,
     awaited,
     expect_network,
     wire,
@@ -540,6 +541,38 @@ async def test_a_damaged_object_is_an_error_and_the_next_message_is_answered(sup
         reply = await superlink.answer(node.node_id, content(round=1))
         assert reply.error.reason.startswith("CorruptError: object: expected sha256 ")
         assert (await superlink.answer(node.node_id, content(round=1))).has_content()
+
+
+@pytest.mark.parametrize("call", ["pull-object", "confirm-message-received"])
+@pytest.mark.parametrize("status", [500, 404])
+@pytest.mark.asyncio
+async def test_a_message_that_the_superlink_does_not_hand_out_is_answered_with_an_error(
+    superlink, call, status
+):
+    """Else the round would wait for its time-out."""
+
+    def refused(paths, answer):
+        if paths[-1] == call and paths.count(call) == 1:
+            answer.status, answer.body = status, b"no"
+        return answer
+
+    async with running(node_of(superlink, transport=Changed(superlink, refused))) as node:
+        reply = await superlink.answer(node.node_id, content(round=1))
+        assert f"FleetError: {call}: expected status 200, received {status}: no" in str(reply.error)
+        assert (await superlink.answer(node.node_id, content(round=1))).has_content()
+
+
+@pytest.mark.parametrize("raised", [UnreachableError("x"), UnknownNodeError("call", 401, "x")])
+@pytest.mark.asyncio
+async def test_an_app_that_raises_what_calls_raise_is_answered_for_too(superlink, raised):
+    """As an app that asks another federation."""
+
+    async def asking(array):
+        raise raised
+
+    async with running(node_of(superlink, app=app_of(asking))) as node:
+        reply = await superlink.answer(node.node_id, content(round=1))
+        assert type(raised).__name__ in reply.error.reason
 
 
 NAMELESS = wire.encode(
