@@ -116,6 +116,12 @@ class Firefox(View):
     def refresh(self) -> None:
         self.command("browsingContext.reload", context=self.context, wait="complete")
 
+    def close_tab(self) -> None:
+        """Close the tab, as who uses a browser does; a new one takes its place."""
+        closed = self.context
+        self.context = self.command("browsingContext.create", type="tab")["context"]
+        self.command("browsingContext.close", context=closed)
+
     def execute_script(self, script: str, *arguments: Any) -> Any:
         """Run a function body with `arguments`; promises are awaited, values cross as JSON."""
         body = (

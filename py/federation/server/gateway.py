@@ -8,9 +8,11 @@ from pages of listed origins, within limits, replies only when complete.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import secrets
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -109,6 +111,8 @@ class Gateway:
         if call in JOINING:
             self._admit(call, request)
         headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
+        if call == "deactivate-node" and headers.get("content-type", "").startswith("text/plain"):
+            body, headers = _goodbye(body)
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise Refusal(400, "expected headers of printable ASCII")
         if call == "push-messages":
@@ -213,6 +217,17 @@ class _Files(StaticFiles):
 
 async def _nothing(request: Request) -> Response:
     return _refused(Refusal(404, "no such call"))
+
+
+def _goodbye(body: bytes) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers of the call that a closed page sends as a beacon: a text, which has
+    no headers of the page's.
+    """
+    try:
+        said = json.loads(body)
+        return b64decode(said["body"]), {name: str(said["headers"][name]) for name in FORWARDED}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Refusal(400, "expected a goodbye with its headers") from None
 
 
 def _message(kind: str, **fields: Any) -> Response:

@@ -2,11 +2,13 @@
 
 import asyncio
 import dataclasses
+import json
 import re
 import shutil
 import socket
 import subprocess
 import time
+from base64 import b64encode
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -203,6 +205,36 @@ async def test_a_node_joins_and_answers_through_the_gateway(superlink, usual):
         np.testing.assert_array_equal(reply.content["arrays"].to_numpy_ndarrays()[0], SENT + 1)
     assert node.node_id not in superlink.online()
     assert usual.held == {}
+
+
+@pytest.mark.asyncio
+async def test_a_closed_page_says_goodbye_by_a_text_that_is_checked_as_any_call(superlink, usual):
+    """A beacon: a browser sends it at once, with no headers but its own."""
+    node, other = node_at(usual.url), node_at(usual.url)
+    async with running(node), running(other):
+        path, body, headers = await node.farewell()
+        _, _, foreign = await other.farewell()
+        unsigned = headers | {"flwr-signature": foreign["flwr-signature"]}
+        for origin, status, signed in (
+            ("https://other.example", 403, headers), ("null", 403, headers),
+            (ORIGIN, 401, foreign), (ORIGIN, 401, unsigned), (ORIGIN, 200, headers),
+        ):  # fmt: skip
+            said = json.dumps({"body": b64encode(body).decode(), "headers": signed})
+            kind = "text/plain;charset=UTF-8"
+            answer = usual.post(path, said.encode(), origin=origin, content_type=kind)
+            assert answer.status_code == status
+            assert (node.node_id in superlink.online()) == (status != 200)
+        assert other.node_id in superlink.online()
+
+
+@pytest.mark.parametrize(
+    "said", ["", "[]", '{"body": 1}', '{"body": "é", "headers": {}}', "[" * 4000]
+)
+def test_a_text_that_is_no_goodbye_is_refused(usual, said):
+    answer = usual.post(
+        "/v1/fleet/deactivate-node", said.encode(), origin=ORIGIN, content_type="text/plain"
+    )
+    assert answer.status_code == 400
 
 
 @pytest.mark.asyncio
