@@ -126,7 +126,11 @@ class Mailbox:
         return Letter(metadata["run_id"], about, tree, parts)
 
     async def send(self, letter: Letter, seconds: float) -> None:
-        """Send an answer; `seconds` is what it took to make."""
+        """Send an answer; `seconds` is what it took to make.
+
+        Raises:
+            LimitError: its message has ended, and the SuperLink takes no answer to it.
+        """
         for _ in range(TIMES):
             answer = await self._call(
                 "push-messages",
@@ -141,6 +145,10 @@ class Mailbox:
             if await self._pushed(fields, {name: letter.parts[name] for name in ordered}):
                 break
         self._sent = {"run_id": letter.run_id, "object_id": letter.tree["object_id"]}
+        times = letter.about["metadata"]  # the clock is right now: a call with a wrong one is 401
+        late = self._now() - times["created_at"] - times["ttl"]
+        if late > 0:
+            raise LimitError(f"answer: expected before its message ends, sent {late:.1f} s later")
 
     async def _pushed(self, fields: dict[str, Any], parts: dict[str, bytes]) -> bool:
         """Send objects; False if one is not taken, as by a gateway that was restarted meanwhile."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -40,25 +39,28 @@ class Metadata:
     src_task_id: int | None = None
     dst_task_id: int | None = None
 
-    def reply(self, created_at: float) -> Metadata:
-        """Return the metadata of an answer; it lives as long as the question."""
+    def reply(self) -> Metadata:
+        """Return the metadata of an answer; its times are the question's until it is sent."""
         return Metadata(
             run_id=self.run_id,
             src_node_id=self.dst_node_id,
             dst_node_id=self.src_node_id,
             reply_to_message_id=self.message_id,
             group_id=self.group_id,
-            ttl=self.created_at + self.ttl - created_at,
+            ttl=self.ttl,
             message_type=self.message_type,
-            created_at=created_at,
+            created_at=self.created_at,
             src_task_id=self.dst_task_id,
             dst_task_id=self.src_task_id,
         )
 
-    def sent(self, created_at: float) -> Metadata:
-        """Return the same with the moment of sending, by the SuperLink's clock."""
+    def sent(self, now: float) -> Metadata:
+        """Return the same with the moment of sending, which is not outside the question's life: a
+        clock that jumped says so, and a SuperLink takes no such answer, without a word.
+        """
         end = self.created_at + self.ttl
-        return replace(self, created_at=created_at, ttl=end - created_at)
+        moment = now if self.created_at < now < end else self.created_at
+        return replace(self, created_at=moment, ttl=end - moment)
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of the wire; what is None is left out."""
@@ -90,7 +92,7 @@ class Message:
         if (content is None) == (error is None):
             raise TypeError("Message: expected a content or an error, received both or none")
         if reply_to is not None:
-            metadata = reply_to.metadata.reply(time.time())
+            metadata = reply_to.metadata.reply()
         if metadata is None:
             raise TypeError("Message: expected reply_to, as client apps only answer")
         self._content, self._error = content, error

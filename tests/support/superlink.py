@@ -84,13 +84,15 @@ class SuperLink:
         """The nodes that could be asked now."""
         return sorted(self.state.get_nodes(self.run_id))
 
-    def ask(self, node_id: int, content: RecordDict, kind: str = "train") -> str:
-        """Send a message to a node and return its id."""
+    def ask(
+        self, node_id: int, content: RecordDict, kind: str = "train", ttl: float = 3600.0
+    ) -> str:
+        """Send a message to a node, which was written a second ago, and return its id."""
         self.state.acknowledge_task_heartbeat(self.task_id)  # or the run ends after 30 s
         message = make_message(
             metadata=Metadata(
                 run_id=self.run_id, message_id="", src_node_id=1, dst_node_id=node_id,
-                reply_to_message_id="", group_id="1", created_at=time.time() - 1, ttl=3600.0,
+                reply_to_message_id="", group_id="1", created_at=time.time() - 1, ttl=ttl,
                 message_type=kind,
             ),
             content=content,

@@ -350,6 +350,43 @@ async def test_what_was_signed_before_the_device_slept_is_signed_again(superlink
     assert fleet.calls == 2
 
 
+@pytest.mark.parametrize("jump", [5000, -5000, 1e8, -1e8])
+@pytest.mark.asyncio
+async def test_a_clock_that_jumps_beyond_the_life_of_a_message_loses_no_answer(
+    superlink, monkeypatch, jump
+):
+    """A message lives for 3600 s: the SuperLink takes an answer from after that, and drops it."""
+    clock = SimpleNamespace(ahead=0.0, time=lambda: time.time() + clock.ahead)
+    monkeypatch.setattr("federation.fleet.time", clock)
+
+    def jumping(array):
+        clock.ahead += jump
+        return array
+
+    async with running(node_of(superlink, app=app_of(jumping))) as node:
+        assert (await superlink.answer(node.node_id, content(round=1))).has_content()
+        await until(lambda: node.state == "waiting")
+        assert (node.answered, node.problem) == (1, "")
+
+
+@pytest.mark.asyncio
+async def test_an_answer_that_comes_after_its_message_has_ended_is_a_problem_that_says_so(
+    superlink,
+):
+    end = []
+
+    async def slow(array):
+        await until(lambda: time.time() > end[0])
+        return array
+
+    async with running(node_of(superlink, app=app_of(slow))) as node:
+        end.append(time.time() + 2.5)
+        superlink.ask(node.node_id, content(round=1), ttl=3)
+        await until(lambda: node.problem)
+        assert node.problem.startswith("answer: expected before its message ends, sent ")
+        assert (await superlink.answer(node.node_id, content(round=2))).has_content()
+
+
 NO_TIMES = (
     "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1200",
     "Wed, 01 Jan 1000 00:00:00 GMT", "01 Jan 1000 00:00:00 -0000",
