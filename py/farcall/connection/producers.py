@@ -11,7 +11,7 @@ released, collected or closed: leaving an `async for` loop ends the generator on
         return farcall.stream(open("lines.txt"))
 """
 
-from farcall import messages, platform
+from farcall import errors, messages, platform
 from farcall.platform import buffers as memory
 
 TYPE_CHECKING = False
@@ -184,13 +184,14 @@ class Producer:
         """Lock-step: resume the generator with a value, give its next item."""
         if self._asynchronous:
             return await self._resumed(self._next.asend, value)
-        return self._step(self._next.send, value)
+        return _step(self._next.send, value)
 
     async def athrow(self, exc: "BaseException") -> "Any":
         """Lock-step: raise in the generator, give its next item."""
+        exc = _thrown(exc)
         if self._asynchronous:
             return await self._resumed(self._next.athrow, exc)
-        return self._step(self._next.throw, exc)
+        return _step(self._next.throw, exc)
 
     async def _resumed(self, method: "Callable[[Any], Any]", value: "Value") -> "Any":
         """What an async generator gives next; `_stopped` waits for that."""
@@ -199,6 +200,8 @@ class Producer:
         self._steps.append(step)
         try:
             return await method(value)
+        except errors.RemoteError as exc:
+            raise _no_end(exc) from exc
         finally:
             self._steps.remove(step)
             step.settle_soon(None)
@@ -209,12 +212,6 @@ class Producer:
         for step in list(self._steps):
             if platform.being_cancelled(step.task):
                 await step
-
-    def _step(self, method: "Callable[[Any], Any]", value: "Value") -> "Value":
-        try:
-            return method(value)
-        except StopIteration:  # `pull` finds the end again, and says so
-            raise StopAsyncIteration from None
 
     async def aclose(self) -> None:
         """End the generator; returns when its `finally` has run."""
@@ -259,3 +256,29 @@ class Producer:
             if platform.is_over(exc):
                 raise
             self._channel.complain(exc, "of a stream that was closed")
+
+
+def _step(method: "Callable[[Any], Any]", value: "Value") -> "Value":
+    """What a sync generator gives next."""
+    try:
+        return method(value)
+    except StopIteration:  # `pull` finds the end again, and says so
+        raise StopAsyncIteration from None
+    except (StopAsyncIteration, errors.RemoteError) as exc:
+        raise _no_end(exc) from exc
+
+
+# What errors do not rebuild from the wire, as it would end a loop; thrown, it means the generator.
+_ENDS = {"StopIteration": StopIteration, "StopAsyncIteration": StopAsyncIteration}
+
+
+def _thrown(exc: "BaseException") -> "BaseException":
+    """What the peer threw, as the class that it was there."""
+    end = _ENDS.get(type(exc).__name__) if isinstance(exc, errors.RemoteError) else None
+    return exc if end is None else end(*exc.args)
+
+
+def _no_end(exc: "BaseException") -> "BaseException":
+    """What a generator raises; as Python has it, RuntimeError for what would pass for its end."""
+    name = type(exc).__name__
+    return RuntimeError(f"generator raised {name}") if name in _ENDS else exc

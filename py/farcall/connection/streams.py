@@ -188,8 +188,16 @@ class Stream(Remote):
         """Resume the remote generator with `value`; its next item."""
         return await _step(self, "asend", value)
 
-    async def athrow(self, exc: "BaseException") -> "Value":
-        """Raise `exc` in the remote generator; its next item."""
+    async def athrow(self, exc: "BaseException | type[BaseException]") -> "Value":
+        """Raise `exc`, an exception or a class of one, in the remote generator; its next item.
+
+        Raises:
+            TypeError: it is neither.
+        """
+        if isinstance(exc, type):  # it would cross by reference
+            exc = exc()
+        if not isinstance(exc, BaseException):
+            raise TypeError(f"athrow: expected an exception, received {type(exc).__name__}")
         return await _step(self, "athrow", exc)
 
     async def aclose(self) -> None:

@@ -227,11 +227,17 @@ async def test_a_generator_in_lock_step_is_closed_after_its_step(turns: int) -> 
     assert complaints == []
 
 
+# What a local generator may be thrown, and raise; the other side's ends are no ends here.
+THROWN = (ValueError, StopIteration, StopAsyncIteration)
+
+
 def drawn(dice: random.Random, log: list[str]) -> Any:
     """An async generator whose steps, and what it does with errors, are drawn."""
     steps = [dice.choice(["yield", "yield", "wait", "raise"]) for _ in range(dice.randrange(1, 5))]
-    swallowed = dice.choice([(), ValueError, asyncio.CancelledError])
+    swallowed = dice.choice([(), *THROWN, asyncio.CancelledError])
     turns = dice.choice([0, 3])
+    raised = dice.choice([KeyError, *THROWN])
+    last = dice.choice([None, None, None, OSError, *THROWN])
 
     async def made() -> AsyncIterator[Any]:
         try:
@@ -242,11 +248,13 @@ def drawn(dice: random.Random, log: list[str]) -> Any:
                     elif step == "wait":
                         await asyncio.sleep(3600)
                     else:
-                        raise KeyError(number)
+                        raise raised(str(number))
         finally:
             for _ in range(turns):
                 await asyncio.sleep(0)
             log.append("closed")
+            if last is not None:
+                raise last("at the end")
 
     return made()
 
@@ -262,7 +270,7 @@ async def outcome(step: Any) -> Any:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(60))
 async def test_drawn_steps_and_cancellations_give_what_a_local_generator_gives(seed: int) -> None:
     dice = random.Random(seed)
     plan = [dice.choice(["asend", "asend", "athrow", "aclose"]) for _ in range(6)]
@@ -277,7 +285,7 @@ async def test_drawn_steps_and_cancellations_give_what_a_local_generator_gives(s
         for name in plan:
             values = {
                 "asend": (7 if sent else None,),
-                "athrow": (ValueError("mine"),),
+                "athrow": (dice.choice(THROWN)("mine"),),
                 "aclose": (),
             }
             expected = await outcome(getattr(local, name)(*values[name]))
@@ -328,3 +336,51 @@ async def test_a_call_that_is_looped_over_again_goes_on_where_it_was(source: Any
         assert await rest(call) == []
         del call
         await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["echo", "echo_later"])
+@pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
+async def test_an_end_that_is_thrown_into_a_generator_is_a_runtime_error(
+    name: str, kind: type[Exception]
+) -> None:
+    async with connected({"echo": echo, "echo_later": echo_later}) as (engine, _):
+        stream = await getattr(engine, name)()
+        assert await stream.asend(None) == 1
+        with pytest.raises(RuntimeError, match=f"generator raised {kind.__name__}"):
+            await stream.athrow(kind)
+        with pytest.raises(StopAsyncIteration):
+            await stream.asend(None)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_callback_that_raises_an_end_does_not_end_the_generator_that_calls_it(
+    later: bool,
+) -> None:
+    async def asked(function: Any) -> AsyncIterator[Any]:
+        yield await function()
+
+    def given(stream: Any) -> Iterator[Any]:
+        raise StopAsyncIteration
+        yield stream
+
+    def end() -> Any:
+        raise StopAsyncIteration("no rows")
+
+    async with connected({"rows": asked if later else given}) as (engine, _):
+        stream = await engine.rows(end)
+        with pytest.raises(RuntimeError, match="generator raised StopAsyncIteration"):
+            await stream.asend(None)
+
+
+@pytest.mark.asyncio
+async def test_only_an_exception_or_a_class_of_one_is_thrown() -> None:
+    async with connected({"echo": echo}) as (engine, _):
+        stream = await engine.echo()
+        assert await stream.asend(None) == 1
+        for wrong in (5, int):
+            with pytest.raises(TypeError, match="athrow: expected an exception, received int"):
+                await stream.athrow(wrong)
+        with pytest.raises(KeyError):
+            await stream.athrow(KeyError)
