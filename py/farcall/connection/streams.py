@@ -255,6 +255,11 @@ class Iteration:
                 waiter.settle_soon(None)
 
     async def aclose(self) -> None:
-        """End the remote iteration."""
+        """End the remote iteration, also one that has given no item yet."""
+        if self._farcall.flow is None and self._farcall.connection.error is None:
+            try:
+                await self.start()
+            except Exception:
+                return  # no stream, so none to close; the call itself tells its error
         if isinstance(self._proxy, Stream):
             await self._proxy.aclose()

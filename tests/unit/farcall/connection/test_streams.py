@@ -384,3 +384,27 @@ async def test_only_an_exception_or_a_class_of_one_is_thrown() -> None:
                 await stream.athrow(wrong)
         with pytest.raises(KeyError):
             await stream.athrow(KeyError)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("source", ["generator", "list", "failing"])
+async def test_an_iteration_that_is_closed_before_its_first_item_gives_none(source: str) -> None:
+    async def rows() -> AsyncIterator[int]:
+        yield 1
+
+    def served() -> Any:
+        if source == "failing":
+            raise ValueError("no rows")
+        return rows() if source == "generator" else farcall.stream([1, 2])
+
+    async with connected({"rows": served}) as (engine, session):
+        call = engine.rows()
+        iteration = aiter(call)
+        await iteration.aclose()
+        await iteration.aclose()
+        with pytest.raises(ValueError if source == "failing" else StopAsyncIteration):
+            await anext(iteration)
+        with contextlib.suppress(ValueError):
+            await call
+        del call, iteration
+        await quiet(engine, session)
