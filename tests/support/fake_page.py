@@ -124,7 +124,8 @@ class FakePage:
     def watchLock(self, lock: str, gone: Any) -> Callable[[], object]:  # noqa: N802
         (thread,) = [t for t in self.threads if t.lock == lock]
         thread._gone.append(gone)
-        return lambda: thread._gone.remove(gone)
+        # As AbortController's `abort`: once more is no error.
+        return lambda: thread._gone.remove(gone) if gone in thread._gone else None
 
     def broadcast(self, kind: str, detail: str) -> None:
         for thread in self.threads:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import farcall
+import numpy
 import pytest
 from farcall import platform
 from farcall.workers import pool as pools
@@ -223,6 +224,132 @@ async def test_a_callback_of_a_worker_may_restart_it(fake_page: FakePage, boots:
         assert await worker.engine.square(3) == 9
     else:
         assert "no network" in str(worker.failure)
+
+
+class Busy:
+    """Whatever a call may be at when its worker ends."""
+
+    async def slow(self) -> None:
+        await asyncio.Event().wait()
+
+    def doubled(self, numbers: Any) -> Any:
+        return numbers * 2
+
+    def rows(self) -> Iterator[int]:
+        yield from range(10**6)
+
+    async def later(self) -> AsyncIterator[Any]:
+        while True:
+            await asyncio.sleep(0)
+            yield numpy.zeros(9)
+
+    async def asked(self, callback: Any) -> Any:
+        return await callback(self)
+
+    async def taken(self, stream: Any) -> None:
+        async for _ in stream:
+            await asyncio.sleep(0)
+
+    async def __aenter__(self) -> Busy:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await asyncio.sleep(0)
+
+
+def uses(worker: Any, other: Any) -> list[Callable[[], Any]]:
+    """Ways to use a `Busy` of a worker that never end by themselves."""
+    engine = worker.engine
+    busy = engine.busy
+
+    async def loop(stream: Any) -> None:
+        async for _ in stream:
+            pass
+
+    async def lock_step() -> None:
+        stream = await busy.later()
+        while True:
+            await stream.asend(None)
+
+    async def entered() -> None:
+        async with engine.Busy() as own:
+            await own.slow()
+
+    async def again(call: Callable[[], Any]) -> None:
+        while True:
+            await call()
+
+    async def back(far: Any) -> None:
+        await far.doubled(1)
+        await busy.slow()
+
+    async def over_another(far: Any) -> None:
+        await other.engine.busy.asked(back)
+
+    return [
+        busy.slow,
+        lambda: engine.Busy().slow(),
+        lambda: loop(busy.rows()),
+        lambda: loop(busy.later()),
+        lambda: busy.taken(row for row in range(10**6)),
+        lambda: busy.taken(farcall.stream([1] * 10**5)),
+        lock_step,
+        entered,
+        lambda: again(lambda: busy.doubled(numpy.ones(1000))),
+        lambda: busy.asked(back),
+        lambda: busy.asked(over_another),
+    ]
+
+
+def held(session: Any) -> dict[str, int]:
+    """What a session still holds."""
+    names = ("pending", "serving", "answers", "exports", "imports", "streams")
+    statistics = session.statistics()
+    return {name: statistics[name] for name in names if statistics[name]}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", ["dies", "terminate", "restart", "twice", "by proxy"])
+@pytest.mark.parametrize("after", [0, 1, 2, 5, 30])
+async def test_a_worker_that_ends_amid_a_hundred_calls_ends_each_of_them(
+    fake_page: FakePage, ending: str, after: int
+) -> None:
+    complaints: list[Any] = []
+    fake_page.served = {"Busy": Busy, "busy": Busy()}
+    options: Any = {"on_error": lambda exc, of: complaints.append((exc, of))}
+    pool = await farcall.Pool(2, "w", **options).start()
+    worker, other = pool.workers
+    engine, thread = worker.engine, fake_page.threads[0]
+    kinds = uses(worker, other)
+    tasks = [asyncio.ensure_future(kinds[n % len(kinds)]()) for n in range(100)]
+    await turns(after)
+    starts: list[Any] = []
+    if ending == "dies":
+        thread.die()
+    elif ending == "terminate":
+        worker.terminate()
+    elif ending == "by proxy":
+        farcall.terminate(engine)
+    else:
+        starts = [asyncio.ensure_future(worker.restart()) for _ in range(1 + (ending == "twice"))]
+    async with asyncio.timeout(10):
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        last = [None, *await asyncio.gather(*starts, return_exceptions=True)][-1]
+    assert {type(end) for end in ends} == {farcall.WorkerDiedError}
+    assert not starts or last is worker
+    with pytest.raises(farcall.WorkerDiedError):
+        await engine.busy.doubled(1)
+    if ending != "terminate":
+        await until(lambda: worker.engine is not None)
+        assert await worker.engine.busy.doubled(2) == 4
+    await turns()
+    assert [held(s) for s in (farcall.session(engine), *thread.sessions)] == [{}, {}]
+    del tasks, ends, kinds
+    gc.collect()
+    await until(lambda: set(held(farcall.session(other.engine))) <= {"imports"})
+    assert complaints == []
+    pool.terminate()
+    assert fake_page.alive() == []
 
 
 @pytest.mark.asyncio
