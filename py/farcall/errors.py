@@ -262,10 +262,15 @@ def _group(made: "Any", args: "tuple[object, ...]", text: "str") -> "Any":
         return made(text, [RemoteError(text)])
 
 
+# What each side puts before the nearest base, of a class that it made up too.
+_ADDED = ("RemoteError", "FarcallError")
+
+
 def _made(names: "tuple[str, ...]") -> "Any":
     cls = _unknown.get(names)
     if cls is None:
-        base = next((known(n) for n in names[1:] if known(n) is not None), Exception)
+        others = [n for n in names[1:] if n not in _ADDED]
+        base = next((known(n) for n in others if known(n) is not None), Exception)
         cls = _unknown[names] = type(names[0] if names else "RemoteError", _bases(base), {})
         if len(_unknown) > 1000:  # names come from the peer: bound what it can make us keep
             _unknown.clear()

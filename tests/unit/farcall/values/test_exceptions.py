@@ -131,6 +131,19 @@ def test_an_exception_of_an_unknown_class_keeps_its_fields(way: Any) -> None:
     assert isinstance(arrived, farcall.RemoteError)
 
 
+@WAYS
+@pytest.mark.parametrize("base", [ValueError, FileNotFoundError, KeyError, json.JSONDecodeError])
+def test_an_unknown_exception_keeps_its_base_however_often_it_crosses(way: Any, base: Any) -> None:
+    """As one of a callback does, on its way through the worker back to the page."""
+    own = type("Own", (base,), {"__init__": lambda self, *args: Exception.__init__(self, *args)})
+    exc = own("mine")
+    for _ in range(3):
+        exc = way(exc)
+        assert isinstance(exc, farcall.RemoteError)
+        assert isinstance(exc, ValueError if base is json.JSONDecodeError else base)
+        assert type(exc).__name__ == "Own"
+
+
 def test_bytes_within_arguments_stay_bytes() -> None:
     arrived = crossed(ValueError({"a": b"x"}, [b"y"]))
     assert arrived.args == ({"a": b"x"}, [b"y"])
