@@ -128,12 +128,9 @@ def known(name: "str") -> "Any":
     """
     if name in ("StopIteration", "StopAsyncIteration"):  # would end a loop or coroutine here
         return None
-    cls = _known.get(name) or (TimeoutError if name == "TimeoutError" else None)
-    if cls is None and name != "StopIteration":  # would end the generator that awaits
-        cls = getattr(builtins, name, None)
+    cls = _known.get(name)
     if cls is None:
-        return None
-    if name not in _known:
+        cls = TimeoutError if name == "TimeoutError" else getattr(builtins, name, None)
         if not (isinstance(cls, type) and issubclass(cls, Exception)):
             return None
         if platform.MICROPYTHON:
@@ -262,15 +259,11 @@ def _group(made: "Any", args: "tuple[object, ...]", text: "str") -> "Any":
         return made(text, [RemoteError(text)])
 
 
-# What each side puts before the nearest base, of a class that it made up too.
-_ADDED = ("RemoteError", "FarcallError")
-
-
 def _made(names: "tuple[str, ...]") -> "Any":
     cls = _unknown.get(names)
     if cls is None:
-        others = [n for n in names[1:] if n not in _ADDED]
-        base = next((known(n) for n in others if known(n) is not None), Exception)
+        made = (None, RemoteError, FarcallError)  # before the base of one that was made up too
+        base = next((known(n) for n in names[1:] if known(n) not in made), Exception)
         cls = _unknown[names] = type(names[0] if names else "RemoteError", _bases(base), {})
         if len(_unknown) > 1000:  # names come from the peer: bound what it can make us keep
             _unknown.clear()

@@ -11,13 +11,12 @@ released, collected or closed: leaving an `async for` loop ends the generator on
         return farcall.stream(open("lines.txt"))
 """
 
-from farcall import errors, messages, platform
+from farcall import messages, platform
 from farcall.platform import buffers as memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
     from typing import Any
 
     from farcall.connection.channel import Channel
@@ -80,12 +79,8 @@ class Producer:
         self._steps: "list[Step]" = []  # of lock-step
         self._busy = False
         self._over = False
-        asynchronous = hasattr(self.source, "__aiter__")
-        self._next = self._iterator(asynchronous)
-        self._asynchronous = asynchronous
-
-    def _iterator(self, asynchronous: "bool") -> "Any":
-        return self.source.__aiter__() if asynchronous else iter(self.source)
+        self._asynchronous = hasattr(self.source, "__aiter__")
+        self._next: "Any" = self.source.__aiter__() if self._asynchronous else iter(self.source)
 
     def pull(self, credit: "int") -> None:
         """The consumer has room for `credit` more."""
@@ -182,26 +177,31 @@ class Producer:
 
     async def asend(self, value: "Value") -> "Any":
         """Lock-step: resume the generator with a value, give its next item."""
-        if self._asynchronous:
-            return await self._resumed(self._next.asend, value)
-        return _step(self._next.send, value)
+        return await self._resumed("send", value)
 
     async def athrow(self, exc: "BaseException") -> "Any":
         """Lock-step: raise in the generator, give its next item."""
-        exc = _thrown(exc)
-        if self._asynchronous:
-            return await self._resumed(self._next.athrow, exc)
-        return _step(self._next.throw, exc)
+        # Of these two `errors` makes other classes; here they are the generator's to catch.
+        ends = {"StopIteration": StopIteration, "StopAsyncIteration": StopAsyncIteration}
+        end = ends.get(type(exc).__name__)
+        return await self._resumed("throw", exc if end is None else end(*exc.args))
 
-    async def _resumed(self, method: "Callable[[Any], Any]", value: "Value") -> "Any":
-        """What an async generator gives next; `_stopped` waits for that."""
+    async def _resumed(self, name: "str", value: "Value") -> "Any":
+        """What the generator gives next; `_stopped` waits for that."""
         await self._left()
         step = Step()
         self._steps.append(step)
+        end = StopAsyncIteration if self._asynchronous else StopIteration
         try:
-            return await method(value)
-        except errors.RemoteError as exc:
-            raise _no_end(exc) from exc
+            if self._asynchronous:
+                return await getattr(self._next, "a" + name)(value)
+            return getattr(self._next, name)(value)
+        except end:  # `pull` finds it again, and says so
+            raise StopAsyncIteration from None
+        except Exception as exc:
+            if type(exc).__name__ == "StopAsyncIteration":
+                raise RuntimeError("generator raised StopAsyncIteration") from exc
+            raise
         finally:
             self._steps.remove(step)
             step.settle_soon(None)
@@ -256,29 +256,3 @@ class Producer:
             if platform.is_over(exc):
                 raise
             self._channel.complain(exc, "of a stream that was closed")
-
-
-def _step(method: "Callable[[Any], Any]", value: "Value") -> "Value":
-    """What a sync generator gives next."""
-    try:
-        return method(value)
-    except StopIteration:  # `pull` finds the end again, and says so
-        raise StopAsyncIteration from None
-    except (StopAsyncIteration, errors.RemoteError) as exc:
-        raise _no_end(exc) from exc
-
-
-# What errors do not rebuild from the wire, as it would end a loop; thrown, it means the generator.
-_ENDS = {"StopIteration": StopIteration, "StopAsyncIteration": StopAsyncIteration}
-
-
-def _thrown(exc: "BaseException") -> "BaseException":
-    """What the peer threw, as the class that it was there."""
-    end = _ENDS.get(type(exc).__name__) if isinstance(exc, errors.RemoteError) else None
-    return exc if end is None else end(*exc.args)
-
-
-def _no_end(exc: "BaseException") -> "BaseException":
-    """What a generator raises; as Python has it, RuntimeError for what would pass for its end."""
-    name = type(exc).__name__
-    return RuntimeError(f"generator raised {name}") if name in _ENDS else exc

@@ -23,14 +23,14 @@ WINDOW = 256
 async def _next(self: "Stream | Iteration") -> "Value":
     """The next item, at once while the batch at hand lasts."""
     flow: "Flow" = self._farcall.flow or await self.start()
-    if flow.at < len(flow.items):
-        item = flow.items[flow.at]
-        flow.at += 1
-        flow.taken += 1
-        if flow.at == len(flow.items):
-            flow.grant()  # so that the next is made while this one is used
-        return item
-    return await flow.next()
+    if flow.at >= len(flow.items):
+        await flow.filled()
+    item = flow.items[flow.at]
+    flow.at += 1
+    flow.taken += 1
+    if flow.at == len(flow.items):
+        flow.grant()  # so that the next is made while this one is used
+    return item
 
 
 async def _step(self: "Stream", name: "str", value: "Value") -> "Value":
@@ -74,19 +74,14 @@ class Flow:
         self._over = False
         self._error: "BaseException | None" = None
 
-    async def next(self) -> "Value":
-        """The next item, when the batch at hand is used up."""
+    async def filled(self) -> None:
+        """Wait for items, when the batch at hand is used up; raises the end of the stream."""
         while self.at >= len(self.items):
             if self._over:
-                self._finish()
+                error, self._error = self._error, None
+                raise StopAsyncIteration if error is None else error
             self.grant()
             await self._more()
-        self.at += 1
-        self.taken += 1
-        item = self.items[self.at - 1]
-        if self.at == len(self.items):
-            self.grant()
-        return item
 
     async def _more(self) -> None:
         """Wait for the next items; the session holds the waiter, and with it the task.
@@ -116,12 +111,6 @@ class Flow:
             return None
         error = errors.TimeoutError(f"the next item of a stream took more than {seconds} s")
         return platform.Timer(seconds, lambda: waiter.settle_now(None, error))
-
-    def _finish(self) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-        raise StopAsyncIteration
 
     def grant(self) -> None:
         """Grant what was consumed since the last grant."""
@@ -189,15 +178,9 @@ class Stream(Remote):
         return await _step(self, "asend", value)
 
     async def athrow(self, exc: "BaseException | type[BaseException]") -> "Value":
-        """Raise `exc`, an exception or a class of one, in the remote generator; its next item.
-
-        Raises:
-            TypeError: it is neither.
-        """
+        """Raise `exc`, an exception or a class of one, in the remote generator; its next item."""
         if isinstance(exc, type):  # it would cross by reference
             exc = exc()
-        if not isinstance(exc, BaseException):
-            raise TypeError(f"athrow: expected an exception, received {type(exc).__name__}")
         return await _step(self, "athrow", exc)
 
     async def aclose(self) -> None:
@@ -222,7 +205,7 @@ class Iteration:
     """`async for` over a proxy or a call: asks for the stream when the first item is wanted."""
 
     def __init__(self, proxy: "Remote") -> None:
-        self._proxy = proxy
+        self._proxy: "Value" = proxy  # None once it is closed
         self._farcall = Reference(proxy._farcall.connection, 0)  # the stream's, once there is one
         self._asking: "list[platform.Waiter] | None" = None  # tasks behind the one that asks
 
@@ -234,6 +217,8 @@ class Iteration:
     async def start(self) -> "Flow":
         """Ask for the stream, unless another task has asked."""
         while self._farcall.flow is None:
+            if self._proxy is None:
+                raise StopAsyncIteration  # it was closed before
             if self._asking is None:
                 await self._ask()
             else:
@@ -255,11 +240,7 @@ class Iteration:
                 waiter.settle_soon(None)
 
     async def aclose(self) -> None:
-        """End the remote iteration, also one that has given no item yet."""
-        if self._farcall.flow is None and self._farcall.connection.error is None:
-            try:
-                await self.start()
-            except Exception:
-                return  # no stream, so none to close; the call itself tells its error
-        if isinstance(self._proxy, Stream):
-            await self._proxy.aclose()
+        """End the iteration, and the remote one if it has begun."""
+        proxy, self._proxy = self._proxy, None
+        if isinstance(proxy, Stream):
+            await proxy.aclose()
