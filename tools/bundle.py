@@ -583,6 +583,8 @@ def compile_worker(root: Path) -> bool:
         RuntimeError: a module does not compile; the message names file and line.
     """
     packs = {name: modules(patterns, root) for name, patterns in WORKER.items()}
+    for sources in packs.values():
+        sources.update({p: uncommented(s) for p, s in sources.items() if p.endswith(".js")})
     stamp = root / FOLDER / ".compiled"
     parts = [(root / name).read_text() for name in RECIPE]
     wanted = sha256("\0".join([json.dumps(packs), *parts]).encode()).encode()

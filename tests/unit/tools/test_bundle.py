@@ -374,6 +374,13 @@ def test_the_worker_gets_bytecode_without_sources(built):
     assert magic != importlib.util.MAGIC_NUMBER, "compiled by this Python, not by Pyodide's"
 
 
+def test_a_script_of_a_worker_has_no_comments():
+    name = "farcall/platform/farcall.js"
+    with zipfile.ZipFile(ROOT / "static/vendor/python/predict.zip") as archive:
+        script = archive.read(name).decode()
+    assert script == bundle.uncommented((ROOT / "py" / name).read_text())
+
+
 def test_bytecode_lacks_what_nothing_reads_in_a_page(built):
     site, _ = built
     with zipfile.ZipFile(site / "static/vendor/python/predict.zip") as archive:
