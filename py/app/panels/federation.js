@@ -16,14 +16,16 @@
   };
   const say = () => {
     if (!text) return;
-    // A beacon, and before anything else: of a tab that is closed, Firefox loses two of three
-    // requests of `fetch`. That one is for where no beacon gets through: nginx in place of the
-    // gateway, and a page whose referrer policy hides its origin.
-    navigator.sendBeacon?.(url, text);
     fetch(url, request).catch(() => {});
     hold(""); // once: in Firefox the end of the worker still reaches a page that is closed
   };
-  window.addEventListener("pagehide", say);
+  window.addEventListener("pagehide", () => {
+    // A beacon, and before anything else: of a tab that is closed, Firefox loses two of three
+    // requests of `fetch`. That one follows for where no beacon gets through: nginx in place of the
+    // gateway, and a page whose referrer policy hides its origin.
+    if (text) navigator.sendBeacon?.(url, text);
+    say();
+  });
   document.addEventListener("freeze", say);
   return { hold, say };
 }

@@ -218,6 +218,7 @@ async def test_a_closed_page_says_goodbye_by_a_text_that_is_checked_as_any_call(
         for origin, status, signed in (
             ("https://other.example", 403, headers), ("null", 403, headers),
             (ORIGIN, 401, foreign), (ORIGIN, 401, unsigned), (ORIGIN, 200, headers),
+            (ORIGIN, 200, headers),
         ):  # fmt: skip
             said = json.dumps({"body": b64encode(body).decode(), "headers": signed})
             kind = "text/plain;charset=UTF-8"
