@@ -42,17 +42,17 @@ def host(tmp_path: Path, open_site: Callable[..., Site]) -> Site:
 BUSY = """<script>
 globalThis.looks = 0;
 globalThis.IntersectionObserver = class extends IntersectionObserver {
-  constructor(told) {
+  constructor(callback) {
     const all = [];
-    super((seen) => { looks = all.push(...seen); if (looks > 1) told(all); });
+    super((seen) => { looks = all.push(...seen); if (looks > 1) callback(all); });
   }
 };
 </script>"""
 MADE_BY_SCRIPT = """
-const [told, loaded] = ["told", "loaded"].map((id) =>
+const [eager, loaded] = ["eager", "loaded"].map((id) =>
   Object.assign(document.createElement("farcall-demo"), { id }));
-document.body.append(told);
-told.setAttribute("load", "eager");
+document.body.append(eager);
+eager.setAttribute("load", "eager");
 loaded.load();
 document.body.append(loaded);
 """
@@ -200,7 +200,7 @@ class TestPoster:
     def test_a_script_may_make_it_first_and_say_or_start_it_later(self, site, host, open_page):
         page = open_page(write(host, script(site)))
         page.execute_script(MADE_BY_SCRIPT)
-        for name in ("told", "loaded"):
+        for name in ("eager", "loaded"):
             assert element(page, "shadowRoot.querySelector('.box')", name) is None
             assert element(page, "frame.isConnected", name)
 
