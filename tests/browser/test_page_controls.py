@@ -103,12 +103,40 @@ def test_a_run_says_how_it_ended(page):
 
 def test_the_table_has_every_epoch_however_short(page):
     train(page, "subset=500&batch=512&epochs=12")
-    run = page.execute_script(
+    assert epochs_of_the_last_run(page) == [str(number) for number in range(1, 13)]
+
+
+def epochs_of_the_last_run(page):
+    return page.execute_script(
         "return [...document.querySelectorAll('#epochs tbody tr')]"
         ".map((row) => [...row.children].map((cell) => cell.textContent))"
         ".filter((row, _, all) => row[0] === all.at(-1)[0]).map((row) => row[1])"
     )
-    assert run == [str(number) for number in range(1, 13)]
+
+
+# Frames that are asked for come when `release` is called.
+HELD = """
+const native = requestAnimationFrame, held = [];
+globalThis.requestAnimationFrame = (job) => held.push(job);
+globalThis.release = () => {
+    globalThis.requestAnimationFrame = native;
+    for (const job of held) native(job);
+};
+"""
+
+
+def test_all_of_a_run_is_shown_when_the_page_is_ready_though_no_frame_has_come(page):
+    options(page, "subset=500&batch=512&epochs=3")
+    page.execute_script(HELD)
+    try:
+        page.click("Train")
+        page.wait_for_phase("training")
+        page.wait_for_phase("ready")
+        assert epochs_of_the_last_run(page) == ["1", "2", "3"]
+        assert (page.output("epoch"), page.output("batch")) == ("3/3", "1/1")
+        assert page.number("val_accuracy") > 0
+    finally:
+        page.execute_script("release()")
 
 
 def rates(page, text):

@@ -67,6 +67,7 @@ class Progress:
         self.run = None
         self.begun = lambda: None
         self.drawn = 0.0
+        self._epochs = []  # figures of those that no frame has shown yet
         options.listen("log", self.curves.scale)
         options.listen("smoothing", lambda _: dom.next_frame("smoothing", self._smooth))
         dom.on(js.window, "pagehide", lambda _: self._keep_curves())
@@ -79,6 +80,7 @@ class Progress:
         number, before = self.history.next_number(), _before(self.client)
         run = self.run = CurrentRun(number, self.options, images, left, before)
         self.drawn = 0.0
+        self._epochs.clear()
         self.steps = run.done
         self.curves.clear(run.epochs * run.batches)
         if former:
@@ -137,7 +139,8 @@ class Progress:
         """Note a finished epoch; the engine calls this from its worker."""
         row = self.run.finish_epoch(epoch, logs)
         self.curves.add_epoch(self.steps, row)
-        dom.next_frame(f"epoch {epoch}", lambda: self._show_epoch(row))
+        self._epochs.append(row)
+        dom.next_frame(f"epoch {epoch}", self._show_epoch)
         dom.next_frame("training", self.show)
         self.client.trained += 1
         self.client.accuracy = row["val_accuracy"]
@@ -155,7 +158,11 @@ class Progress:
             figures.show_batch(run.latest, run.epochs, run.elapsed, seen, run.total)
             self.curves.refresh()
 
-    def _show_epoch(self, row):
+    def _show_epoch(self):
+        """Show the first epoch that is not shown yet."""
+        if not self._epochs:
+            return
+        row = self._epochs.pop(0)
         figures.show_test(row)
         if row["val_accuracy"] is not None and not self.run.over:
             right = numbers.percent(row["val_accuracy"])
@@ -183,9 +190,11 @@ class Progress:
             await self.history.save(self.run.record)
 
     def end(self):
-        """Show that the run is over."""
+        """Show that the run is over, and all of it, though no frame may have come since."""
         run = self.run
         run.over = True
+        while self._epochs:
+            self._show_epoch()
         self.show()
         dom.write("eta", numbers.DASH)
         self.history.end()
