@@ -200,6 +200,7 @@ class Table:
             labels.append(label)
             self.fields.append((column, field, note))
         dom.fill(dom.find("table-fields"), labels)
+        self._answer("", [])  # the last one is another network's
         dom.find("table-ask").hidden = False
 
     async def _ask(self):
@@ -213,17 +214,17 @@ class Table:
                 right, words = False, tr("Not a number")
             fields.refuse(field, note, words)
         if not right:
-            dom.set_text("table-answer", numbers.DASH)
-            dom.fill(dom.find("table-shares"), [])
+            self._answer(numbers.DASH, [])
             return
         found = await self.client.lab.table.answer(cells)
         value, classes = found["value"], found["classes"]
-        dom.set_text(
-            "table-answer", value if classes else numbers.local(numbers.significant(value))
-        )
         rows = []
         for name, share in zip(classes or [], found["shares"]):
             rows.append(table.row(name, numbers.percent(share)))
+        self._answer(value if classes else numbers.local(numbers.significant(value)), rows)
+
+    def _answer(self, words, rows):
+        dom.set_text("table-answer", words)
         dom.fill(dom.find("table-shares"), rows)
 
 
