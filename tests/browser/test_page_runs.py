@@ -12,6 +12,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from tests.support import screen
+
 pytestmark = pytest.mark.light
 
 
@@ -74,20 +76,35 @@ def legend(page, chart):
     return dict(pairs)
 
 
+def hovered(page, chart, share, condition):
+    """Put the mouse over a chart, at a share of its width, until its legend is as it should be.
+
+    The page may still make the chart, or move it.
+    """
+
+    def fulfilled():
+        return hover(page, chart, share) and condition(legend(page, chart))
+
+    page.until(fulfilled, what=f"the legend of {chart}")
+
+
 def hover(page, chart, share):
-    """Put the mouse over a chart, at a share of its width."""
-    left, top, width, height = page.execute_script(
+    """Put the mouse over a chart; return whether there is one."""
+    place = page.execute_script(
         "const over = document.querySelector(`#${arguments[0]} .u-over`);"
+        "if (!over) return null;"
         "over.scrollIntoView({ block: 'center' });"
         "const box = over.getBoundingClientRect();"
         "return [box.left, box.top, box.width, box.height]",
         chart,
     )
-    for x in (0.5, share):
+    left, top, width, height = place or (0, 0, 0, 0)
+    for x in (0.5, share) if place else ():
         page.execute_cdp_cmd(
             "Input.dispatchMouseEvent",
             {"type": "mouseMoved", "x": left + x * width, "y": top + height / 2},
         )
+    return bool(place)
 
 
 @pytest.mark.promise(
@@ -95,8 +112,7 @@ def hover(page, chart, share):
     "Loss and accuracy by batch and by epoch, of training and of test images",
 )
 def test_hovering_reads_the_batch_and_its_smooth_value(page):
-    hover(page, "loss-chart", 0.25)
-    page.until(lambda: legend(page, "loss-chart")["Batch"] not in ("", "--"))
+    hovered(page, "loss-chart", 0.25, lambda values: values["Batch"] not in ("", "--"))
     values = legend(page, "loss-chart")
     assert 15 <= float(values["Step"]) <= 25
     assert float(values["Batch"]) > 0
@@ -109,8 +125,7 @@ def test_hovering_reads_the_batch_and_its_smooth_value(page):
     "Loss and accuracy by batch and by epoch, of training and of test images",
 )
 def test_hovering_an_epochs_end_reads_the_test_value(page):
-    hover(page, "accuracy-chart", 0.9999)
-    page.until(lambda: legend(page, "accuracy-chart")["Test"].endswith("%"))
+    hovered(page, "accuracy-chart", 0.9999, lambda values: values["Test"].endswith("%"))
     error = float(legend(page, "accuracy-chart")["Test"].split()[0])
     assert error == pytest.approx(100 - float(lines(page)[-1][5].split()[0]), abs=0.11)
 
@@ -140,7 +155,7 @@ def picture(page, chart="loss-chart"):
 
 @pytest.mark.promise("The page: training", "Log scale, smoothing")
 def test_the_log_scale_draws_another_picture_and_back(page):
-    before = picture(page)
+    before = screen.picture(page, "#loss-chart canvas")
     page.find_element(By.ID, "option-log").click()
     page.until(lambda: picture(page) not in (None, before))
     assert "log=1" in page.execute_script("return location.hash")
@@ -152,11 +167,9 @@ def test_the_log_scale_draws_another_picture_and_back(page):
 def test_smoothing_acts_on_what_is_drawn(page):
     slider = page.find_element(By.ID, "option-smoothing")
     slider.send_keys(Keys.HOME)
-    hover(page, "loss-chart", 0.3)
-    page.until(lambda: legend(page, "loss-chart")["Batch"] == legend(page, "loss-chart")["Smooth"])
+    hovered(page, "loss-chart", 0.3, lambda values: values["Batch"] == values["Smooth"] != "--")
     slider.send_keys(Keys.END)
-    hover(page, "loss-chart", 0.3)
-    page.until(lambda: legend(page, "loss-chart")["Batch"] != legend(page, "loss-chart")["Smooth"])
+    hovered(page, "loss-chart", 0.3, lambda values: values["Batch"] != values["Smooth"])
 
 
 @pytest.mark.promise(
@@ -240,9 +253,7 @@ def test_the_runs_are_overlaid_and_kept_over_a_reload(page):
         [f"{NAMES[1]}, best", "2", error(before[3])], [NAMES[0], "2", error(before[1])]
     ]  # fmt: skip
     page.until(lambda: set(legend(page, "runs-chart")) == {"Step", *NAMES})
-    hover(page, "runs-chart", 0.98)
-    page.until(lambda: legend(page, "runs-chart")[NAMES[1]].endswith("%"))
-    assert legend(page, "runs-chart")[NAMES[1]] == before[-1][5]
+    hovered(page, "runs-chart", 0.98, lambda values: values[NAMES[1]] == before[-1][5])
 
 
 METRICS = {"loss": 2, "accuracy": 3, "val_loss": 4, "val_accuracy": 5}
@@ -256,12 +267,7 @@ def test_the_overlay_compares_any_figure_of_the_runs(page, metric):
         NAMES[int(line[0]) - 1]: line[METRICS[metric]] for line in lines(page) if line[1] == "2"
     }
 
-    def compared():
-        if page.check("document.querySelector('#runs-chart .u-over') !== null"):
-            hover(page, "runs-chart", 0.98)
-        return wanted.items() <= legend(page, "runs-chart").items()
-
-    page.until(compared, 10, str(wanted))
+    hovered(page, "runs-chart", 0.98, lambda values: wanted.items() <= values.items())
     assert (f"metric={metric}" in page.current_url) == (metric != "val_accuracy")
 
 
@@ -320,6 +326,7 @@ def test_runs_of_two_tabs_are_kept_beside_each_other_and_beside_those_of_an_olde
     page.wait_for_phase("ready")
     page.until(lambda: numbers() == ["2", "1"])
     page.switch_to.window(page.new_tab())
+    page.prepare()  # what notes the phases: this run is short
     page.get(address)
     assert train_the_third() == 3
     page.close()
@@ -395,8 +402,14 @@ FOUND = "!document.getElementById('findings').hidden"
 
 @pytest.mark.promise("The page: analysis", "Cleared when the network or its data change")
 def test_findings_and_precisions_end_with_the_network_or_the_data_that_they_are_of(page, tmp_path):
-    page.execute_script("location.hash = 'epochs=1&subset=500'")
     page.execute_script("document.getElementById('quantise').closest('details').open = true")
+    for field, value in (("option-epochs", 1), ("subset", 0)):  # a link would bring another network
+        page.execute_script(
+            "const field = document.getElementById(arguments[0]); field.value = arguments[1];"
+            "for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind))",
+            field,
+            value,
+        )
     for name, (change, end) in changes(page, tmp_path).items():
         page.click("Analyse")
         page.until(f"{FOUND} && !document.getElementById('analyse').disabled")
