@@ -146,6 +146,29 @@ def test_a_phase_too_short_to_be_seen_is_waited_for_all_the_same(page):
     page.wait_for_phase("paused")
 
 
+RESTARTED = """
+const root = document.documentElement;
+const button = document.body.appendChild(document.createElement("button"));
+button.textContent = "Restart the worker";
+button.addEventListener("click", () => setTimeout(() => {
+  root.dataset.phase = "loading";
+  setTimeout(() => { root.dataset.phase = arguments[0]; });
+}, 300));
+root.dataset.phase = "error";
+"""
+
+
+def test_an_error_that_a_click_ends_is_no_failure_and_the_next_one_is(page):
+    page.execute_script(RESTARTED, "ready")
+    page.wait_for_phase("error")
+    page.click("Restart the worker")
+    page.wait_for_phase("ready")
+    page.execute_script(f"document.querySelector('button').remove();{RESTARTED}", "error")
+    page.click("Restart the worker")
+    with pytest.raises(AssertionError, match="the page failed"):
+        page.wait_for_phase("ready")
+
+
 def test_a_closed_site_is_a_machine_without_network(page, site):
     site.close()
     with pytest.raises(WebDriverException, match="ERR_CONNECTION_REFUSED"):

@@ -29,7 +29,10 @@ found.scrollIntoView({block: "center"}); found.click();
 RECORD = """
 if (!globalThis.phasesSeen) {
     const seen = (globalThis.phasesSeen = []);
-    const forget = () => { seen.length = 0; };
+    const forget = () => {
+        seen.length = 0;
+        seen.after = document.documentElement?.dataset.phase;
+    };
     for (const kind of ["click", "keydown"]) addEventListener(kind, forget, true);
     const observer = new MutationObserver((records) => {
         const own = records.filter(({ target }) => target === document.documentElement);
@@ -41,11 +44,13 @@ if (!globalThis.phasesSeen) {
 }
 """
 # The phase now, or one of those wanted that the page was in since the last click or key; what came
-# before it is then forgotten, so that phases are waited for in their order.
+# before it is then forgotten, so that phases are waited for in their order. An error that a click
+# has not ended yet, as that on "Restart the worker", is none of these.
 PHASE = """
 const root = document.documentElement;
 const now = root?.dataset.phase ?? null;
 const seen = globalThis.phasesSeen ?? [];
+if (now === "error" && seen.after === now && !seen.length && !wanted.includes(now)) return null;
 const place = seen.findIndex((phase) => wanted.includes(phase));
 const passed = place < 0 ? null : seen.splice(0, place + 1).at(-1);
 const phase = now === "error" ? now : (passed ?? now);
