@@ -14,12 +14,14 @@ def page(module_site, open_module_page):
     page = open_module_page(module_site.url + "#subset=1000&epochs=1")
     page.wait_for_phase("ready")
     page.execute_script("for (const d of document.querySelectorAll('#network details')) d.open = 1")
+    page.until("document.getElementById('code').textContent")
     return page
 
 
 @pytest.fixture(autouse=True)
 def seed_network(page):
     choose(page, "preset", "seed")
+    page.until("!/preset=|layers=/.test(location.hash)")  # other layers may have as many parameters
     page.until(lambda: total(page) == "53,866")
 
 
@@ -127,8 +129,9 @@ def test_another_network_is_refused_while_one_trains_and_the_page_shows_the_one_
     link, rows = page.execute_script("return location.hash"), summary(page)
     page.click("Train")
     page.wait_for_phase("training")
+    page.hear()
     choose(page, "preset", "mlp")
-    page.until("document.getElementById('status').textContent === 'Stop the training first.'")
+    page.until("heard.includes('Stop the training first.')")
     page.until("document.getElementById('preset').value === 'seed'")
     edit(page, 0, "filters", "16")
     page.until("document.querySelector('#layers li input').value === '8'")

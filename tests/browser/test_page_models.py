@@ -98,9 +98,10 @@ def download(page, folder, choice):
     page.execute_script("document.getElementById('format').value = arguments[0]", choice)
     page.click("Download")
 
-    def arrived():  # Chromium keeps a placeholder beside the part that has come
+    def arrived():  # Chromium keeps an empty placeholder, there first, beside the part that came
         files = list(folder.iterdir())
-        return files if len(files) == 1 and files[0].suffix != ".crdownload" else None
+        whole = len(files) == 1 and files[0].suffix != ".crdownload" and files[0].stat().st_size
+        return files if whole else None
 
     [file] = page.until(arrived, what="the file")
     page.click("Reset")
@@ -186,8 +187,8 @@ def test_what_is_said_of_a_file_is_over_with_the_next_that_is_a_model(page, fold
     wrong.write_bytes(b"not a model")
     page.find_element("id", "model-file").send_keys(str(wrong))
     page.until("!document.getElementById('failure').hidden")
-    page.find_element("id", "model-file").send_keys(str(download(page, folder, "npz")))
-    page.until("document.getElementById('failure').hidden")
+    download(page, folder, "npz")
+    assert page.execute_script("return document.getElementById('failure').hidden")
 
 
 @pytest.mark.promise(
@@ -229,6 +230,13 @@ def test_a_model_with_8_bit_weights_is_a_quarter_and_still_reads(page, folder):
     assert page.number("confidence") > 50
 
 
+def saved(page):
+    """Save the network in use; the last thing that this does is to say so."""
+    page.hear()
+    page.click("Save")
+    page.until("heard.some((words) => words.startsWith('Saved as '))")
+
+
 def names(page):
     return page.execute_script(
         "return [...document.querySelectorAll('#saved li > span')].map((s) => s.firstChild.data)"
@@ -247,8 +255,8 @@ def names(page):
 def test_saved_models_are_listed_opened_and_deleted(page):
     before = answer(page)
     had = names(page)
-    page.click("Save")
-    page.until(lambda: len(names(page)) == len(had) + 1)
+    saved(page)
+    assert len(names(page)) == len(had) + 1
     [name] = set(names(page)) - set(had)
     page.click("Reset")
     page.until(lambda: "not trained yet" in page.text)
@@ -274,8 +282,8 @@ def test_saved_models_are_listed_opened_and_deleted(page):
 def test_a_saved_model_answers_the_same_after_a_reload(page):
     before = answer(page)
     had = names(page)
-    page.click("Save")
-    page.until(lambda: len(names(page)) == len(had) + 1)
+    saved(page)
+    assert len(names(page)) == len(had) + 1
     [name] = set(names(page)) - set(had)
     page.refresh()
     page.wait_for_phase("ready")
@@ -300,8 +308,7 @@ def status(page):
 
 @pytest.mark.parametrize("words", ["Open", "Delete"])
 def test_a_saved_model_that_another_tab_has_deleted_is_said_to_be_gone(page, words):
-    page.click("Save")
-    page.until("document.querySelector('#saved button')")
+    saved(page)
     before = answer(page)
     page.execute_async_script(GONE)
     page.execute_script(

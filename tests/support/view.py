@@ -85,6 +85,14 @@ const observer = new MutationObserver(() => {
 });
 observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
 """
+# All that the status line says, for words that others follow before a driver can ask.
+HEAR = """
+globalThis.heard = [];
+globalThis.hearing?.disconnect();
+const line = document.getElementById("status");
+globalThis.hearing = new MutationObserver(() => heard.push(line.textContent));
+hearing.observe(line, { childList: true, characterData: true, subtree: true });
+"""
 
 
 def valued(expression: str) -> str:
@@ -181,6 +189,10 @@ class View:
         """First number in `<output name=...>`, or NaN where it shows none."""
         found = re.search(r"-?\d[\d,]*\.?\d*", self.output(name))
         return float(found[0].replace(",", "")) if found else float("nan")
+
+    def hear(self) -> None:
+        """Note what the status line says from now on, in the array `heard`."""
+        self.execute_script(HEAR)
 
     def click_in(self, phase: str, name: str) -> None:
         """Click the button with this name as soon as the page is in this phase."""
