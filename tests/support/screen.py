@@ -46,19 +46,28 @@ return [...document.querySelectorAll("body *")]
     .filter((e) => !inScroller(e) && !e.closest(".visually-hidden"))
     .map((e) => `${e.tagName}#${e.id}.${e.className} ${e.getBoundingClientRect().right}`);
 """
-# Charts are drawn in one of the next frames after what they show has come.
+# Charts are drawn in one of the next frames after what they show has come: a busy page does a job a
+# frame, and has no more than so many.
+FRAMES = 8
 PICTURE = """
-const [selector] = arguments;
+const [selector, frames] = arguments;
 let before = null, still = 0;
 return new Promise((resolve) => {
     const look = () => {
         const now = document.querySelector(selector).toDataURL();
         still = now === before ? still + 1 : 0;
         before = now;
-        if (still === 3) resolve(now);
+        if (still === frames) resolve(now);
         else requestAnimationFrame(look);
     };
     look();
+});
+"""
+DRAWN = """
+let left = arguments[0];
+return new Promise((resolve) => {
+    const frame = () => (left-- ? requestAnimationFrame(frame) : resolve());
+    frame();
 });
 """
 SLICE = 400  # ms that one script waits
@@ -108,5 +117,10 @@ def settle(page: Page, width: int | None = None) -> None:
 
 
 def picture(page: Page, selector: str) -> str:
-    """What is drawn on a canvas, once three frames have left it as it is: a PNG as data."""
-    return str(page.execute_script(PICTURE, selector))
+    """What is drawn on a canvas, once some frames have left it as it is: a PNG as data."""
+    return str(page.execute_script(PICTURE, selector, FRAMES))
+
+
+def drawn(page: Page) -> None:
+    """Wait until the page has drawn what has come to it."""
+    page.execute_script(DRAWN, FRAMES)
