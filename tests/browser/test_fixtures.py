@@ -6,7 +6,7 @@ from selenium.common.exceptions import WebDriverException
 from tests.support import processor
 from tests.support.chromium import Page
 from tests.support.limit import Limit
-from tests.support.site import Corrupt, Hangs, Missing, Status, Truncated
+from tests.support.site import Corrupt, Hangs, Missing, Slow, Status, Truncated
 
 FETCH = """
 const done = arguments[arguments.length - 1];
@@ -76,6 +76,12 @@ def test_a_hanging_file_hangs_until_the_site_closes(page, site):
     assert page.execute_script("return window.failed ?? null") is None
     site.close()
     assert "TypeError" in page.until("window.failed")
+
+
+def test_a_request_is_noted_before_its_answer_arrives(page, site):
+    site.faults["data.bin"] = Slow(chunk=100, delay=1)
+    assert page.execute_script("return fetch('data.bin').then(({ status }) => status)") == 200
+    assert [(r.path, r.status) for r in site.requests[-1:]] == [("data.bin", 200)]
 
 
 def test_a_second_visit_revalidates_and_moves_no_bytes(page, site):

@@ -108,36 +108,38 @@ class Hangs(Fault):
         handler.close_connection = True
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
-    """A GET that was answered; HEAD moves nothing and is not recorded."""
+    """A GET that is being answered; HEAD moves nothing and is not recorded.
+
+    It is noted, and its bytes are counted, before they are sent: a test that has awaited what a
+    page fetched finds them, however late this server's thread goes on.
+    """
 
     path: str  # relative to the site's prefix
     status: int
-    sent: int  # bytes of body
+    sent: int = 0  # bytes of body
 
 
 class SiteHandler(StaticHandler):
     site: Site
     status = 0
-    sent = 0
+    name: str | None = None
+    noted: Request | None = None
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_GET(self) -> None:
-        self.status, self.sent = 0, 0
+        self.name = self.noted = None
         path = unquote(urlsplit(self.path).path)
         if not path.startswith(self.site.prefix):
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         name = path[len(self.site.prefix) :] or "index.html"
         self.path = "/" + name
-        try:
-            self.serve(name)
-        finally:
-            if self.command == "GET":
-                self.site.requests.append(Request(name, self.status, self.sent))
+        self.name = name
+        self.serve(name)
 
     def serve(self, name: str) -> None:
         fault = self.site.fault(name, self.command)
@@ -161,12 +163,20 @@ class SiteHandler(StaticHandler):
     def end_headers(self) -> None:
         for name, value in self.site.headers.items():
             self.send_header(name, value)
+        if self.command == "GET" and self.name is not None:
+            self.noted = Request(self.name, self.status)
+            self.site.requests.append(self.noted)
         super().end_headers()
+
+    def send(self, part: bytes) -> None:
+        """Send a part of the body, counted."""
+        if self.noted is not None:
+            self.noted.sent += len(part)
+        self.wfile.write(part)
 
     def copyfile(self, source: BinaryIO, outputfile: BinaryIO) -> None:  # type: ignore[override]
         while chunk := source.read(65_536):
-            outputfile.write(chunk)
-            self.sent += len(chunk)
+            self.send(chunk)
 
     def send_body(
         self, body: bytes, *, announced: int | None = None, pace: Slow | None = None
@@ -181,8 +191,7 @@ class SiteHandler(StaticHandler):
         chunk = pace.chunk if pace else 65_536
         source = io.BytesIO(body)
         while part := source.read(chunk):
-            self.wfile.write(part)
-            self.sent += len(part)
+            self.send(part)
             if pace:
                 time.sleep(pace.delay)
 
