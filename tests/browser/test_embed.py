@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.browser.test_embed_driving import answers
 from tests.support import embed, screen
 from tests.support.embed import ALERT, HEAD, change, element, inside, script, tag, wait_for, write
-from tests.support.site import Missing, Site, Slow
+from tests.support.site import Held, Missing, Site
 from tools import precache
 from tools import site as packed
 from tools.serve import ROOT
@@ -92,6 +92,8 @@ def started(module_site, open_module_page, tmp_path_factory):
     seen["focused"] = element(page, f"{FOCUSED}?.textContent")
     page.switch_to.active_element.send_keys(Keys.ENTER)
     wait_for(page, "ready")
+    with inside(page):  # what comes when it can train already makes it higher
+        page.until("!document.getElementById('why').disabled")
     seen["frame"] = element(page, f"{FOCUSED}?.title")
     seen["told"] = [
         detail for _, name, detail in page.execute_script("return heard") if name == "farcall-load"
@@ -256,11 +258,18 @@ class TestFrame:
             ]
 
     def test_the_frame_is_as_high_as_its_page(self, page):
-        with inside(page):
-            before = page.execute_script("return document.body.getBoundingClientRect().height")
-            fits = "document.documentElement.scrollHeight <= innerHeight"
-            assert page.execute_script(f"return {fits}")
-        assert 0 <= page.execute_script(f"return {HEIGHT}") - before < 2
+        high = (
+            "return [document.body.getBoundingClientRect().height,"
+            " document.documentElement.scrollHeight <= innerHeight]"
+        )
+
+        def fitting():
+            """The page's height, once the frame has followed it."""
+            with inside(page):
+                height, fits = page.execute_script(high)
+            return fits and 0 <= page.execute_script(f"return {HEIGHT}") - height < 2 and height
+
+        before = page.until(fitting)
         with inside(page):
             page.execute_script("document.querySelector('#options details').open = true")
         page.until(f"{HEIGHT} > {before} + 20")
@@ -306,7 +315,7 @@ class TestFrame:
         change(page, "config", "epochs=1&subset=2500")
         page.execute_script("heard.length = 0")
         with inside(page):
-            page.until("document.getElementById('option-epochs').value === '1'")
+            page.until("document.getElementById('subset-value').textContent === '2,500'")
             page.button("Train").click()
         wait_for(page, "training")
         wait_for(page, "ready")
@@ -372,11 +381,13 @@ class TestTrouble:
         page = open_page(write(host, script(site) + tag(load="eager")))
         page.expect_console("404")
         said = f"The demo at {site.url} does not answer"
-        assert said in page.until(ALERT, 20).text
-        site.faults = {"static/vendor/python/main.txt": Slow(chunk=20_000, delay=0.4)}
-        embed.button(page).click()
-        page.until(f"!{ALERT}")
-        assert said in page.until(ALERT, 20).text
+        assert said in page.until(f"{ALERT}.innerText", 20)
+        slow = Held()
+        site.faults = {"static/vendor/python/main.txt": slow}
+        again = f"{ALERT}.querySelector('button').click(); return {ALERT}"
+        assert page.execute_script(again) is None
+        assert said in page.until(f"{ALERT}.innerText", 20)
+        slow.go.set()
         wait_for(page, "ready")
         assert not page.check(ALERT)
 
@@ -385,7 +396,7 @@ class TestTrouble:
         impatient(demo)
         page = open_page(write(host, script(demo) + tag(load="eager")))
         page.expect_console("frame-ancestors")
-        assert "not allow this page to show it" in page.until(ALERT, 20).text
+        assert "not allow this page to show it" in page.until(f"{ALERT}.innerText", 20)
 
     def test_an_error_of_the_embedded_page_is_shown_in_it_and_told(self, site, host, open_page):
         site.replace("py/app/worker.py", "raise ValueError('boom')")

@@ -109,6 +109,18 @@ class Hangs(Fault):
 
 
 @dataclass
+class Held(Fault):
+    """The server answers once `go` is set: until then a page is where a test looks at it."""
+
+    go: threading.Event = field(default_factory=threading.Event)
+
+    def apply(self, handler: SiteHandler, body: bytes) -> None:
+        while not (self.go.wait(0.05) or handler.site.closing.is_set()):
+            pass
+        handler.send_body(body)
+
+
+@dataclass
 class Request:
     """A GET that is being answered; HEAD moves nothing and is not recorded.
 
