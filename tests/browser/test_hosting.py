@@ -80,10 +80,10 @@ def test_a_wrong_type_of_modules_is_named(open_site, open_page):
     assert page.button("Retry").is_displayed()
 
 
-def loads_again(page):
-    """Press Retry; the page that failed is left."""
+def loads_again(page, name="Retry"):
+    """Press a button that loads the page again; the page that failed is left."""
     page.execute_script("globalThis.former = true")
-    page.button("Retry").click()
+    page.button(name).click()
     page.until("!globalThis.former && document.documentElement.dataset.phase")
 
 
