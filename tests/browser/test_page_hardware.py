@@ -115,9 +115,9 @@ def test_what_trained_is_not_said_of_options_that_are_changed_when_a_run_ends(pa
     page.execute_script("location.hash = arguments[0]", LINK + "&device=auto&cores=2")
     said(page, "device", "The CPU trains: google swiftshader is emulated.")
     said(page, "cores", "2 workers")
+    page.execute_script(BACK)  # which the run's end may outrun once it has begun
     page.click("Train")
     page.wait_for_phase("training")
-    page.execute_script(BACK)
     page.until(f"{SAID}.startsWith('Done')", 120)
     page.click("Try a test image")  # its answer comes after that of what trained
     page.until("document.getElementById('draw-note').textContent.includes('test image')")
@@ -142,6 +142,10 @@ globalThis.Worker = class extends Worker {
 """
 
 
+# How many workers the page watches: it waits for the lock that each holds while it lives.
+WATCHED = "navigator.locks.query().then(({ pending }) => pending.length)"
+
+
 @pytest.mark.promise("The page: training", "Cores: several workers train one network")
 def test_a_worker_that_ended_is_replaced_at_the_next_run_and_more_are_started(site, open_page):
     page = open_page()
@@ -151,7 +155,9 @@ def test_a_worker_that_ended_is_replaced_at_the_next_run_and_more_are_started(si
     usual = trained(page, LINK)
     page.execute_script("location.hash = arguments[0]", LINK + "&cores=2")
     said(page, "cores", "2 workers.")
+    watched = page.execute_script(f"return {WATCHED}")
     page.execute_script("workers[1].terminate()")
+    page.until(f"{WATCHED}.then((count) => count < {watched})", what="the page to hear of it")
     alike(trained(page, LINK + "&cores=2"), usual)
     said(page, "cores", "2 workers, ports.")
     page.execute_script("location.hash = arguments[0]", LINK + "&cores=3")
