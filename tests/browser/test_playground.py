@@ -61,11 +61,19 @@ def epoch(page, number):
     page.until("!document.getElementById('step').disabled")
 
 
+# Resolved after the page has heard of the link, and so asked for its network.
+GO = """
+const heard = new Promise((resolve) => addEventListener("hashchange", resolve, { once: true }));
+location.hash = arguments[0];
+return heard.then(() => null);
+"""
+
+
 def go(page, link):
-    """Open another link in the page, and wait for its network."""
-    script = "const { run } = document.documentElement.dataset; location.hash = arguments[0];"
-    run = page.execute_script(script + "return run", link)
-    page.until(f"Number(document.documentElement.dataset.run) > {run}")
+    """Open another link in the page, and wait for its network: one that was asked for before it
+    may come first."""
+    page.execute_script(GO, link)
+    page.until("document.getElementById('network').ariaBusy === 'false'")
 
 
 def count(page, selector):
@@ -205,6 +213,22 @@ def test_whatever_is_pressed_before_the_last_press_is_answered_the_network_is_th
     assert page.surprises() == []
 
 
+BUSY = """
+const area = document.getElementById("network");
+globalThis.busy = [];
+new MutationObserver(() => busy.push(area.ariaBusy))
+    .observe(area, { attributeFilter: ["aria-busy"] });
+"""
+
+
+def test_the_network_is_busy_until_the_last_that_was_asked_for_is_there(page):
+    page.execute_script(BUSY)
+    page.execute_script(PAIRS, "New points", "One layer more", "New points")
+    page.until("busy.at(-1) === 'false'")
+    assert page.execute_script("return busy") == ["true", "false"]
+    assert count(page, ".units[data-layer]") == 3
+
+
 def test_a_feature_is_used_and_no_longer(page):
     for wires, link in ((5 * 8 + 8, "=x,y,xy,sinx,siny"), (4 * 8 + 8, "=x,y,sinx,siny")):
         page.click("Feature xy")
@@ -235,6 +259,7 @@ def test_points_of_ones_own_are_put_by_mouse_and_keys_and_learned(page):
     page.click("Train")
     page.until("document.querySelector('output[name=loss]').textContent < '0.1'")
     page.click("Pause")
+    page.until("document.documentElement.dataset.phase === 'ready'")
     words = "document.getElementById('plane-words').textContent"
     page.until(f"{words}.includes('middle from left to right: blue') && {words}.includes('rust')")
     page.click("Take back")

@@ -31,7 +31,7 @@ class Run:
         self.number = 0  # of the network that is shown, 0 while another is made
         self.values = form.values  # the options that it was made of
         self.about = {}
-        self._beginning = Latest(self._begin)
+        self._beginning = Latest(self._begin, drawing.area)
         self._changing = asyncio.Lock()
         self._praised = False
         for name in ("train", "pause", "step"):
