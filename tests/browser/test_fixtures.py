@@ -175,6 +175,31 @@ def test_an_error_that_a_click_ends_is_no_failure_and_the_next_one_is(page):
         page.wait_for_phase("ready")
 
 
+# A run that ends by itself in the task after its beginning.
+RUN = """
+const root = document.documentElement;
+const enter = (phase) => { root.dataset.phase = phase; };
+const press = (name, pressed) => {
+  const button = document.body.appendChild(document.createElement("button"));
+  button.textContent = name;
+  button.addEventListener("click", pressed);
+};
+enter("ready");
+press("Train", () => setTimeout(() => {
+  enter("training");
+  setTimeout(() => { globalThis.stopped ??= false; enter("ready"); });
+}));
+press("Stop", () => { globalThis.stopped ??= true; });
+"""
+
+
+def test_a_run_that_is_over_at_once_is_stopped_before_its_end(page):
+    page.execute_script(RUN)
+    page.train_a_little()
+    assert page.phase == "ready"
+    assert page.execute_script("return stopped")
+
+
 def test_a_closed_site_is_a_machine_without_network(page, site):
     site.close()
     with pytest.raises(WebDriverException, match="ERR_CONNECTION_REFUSED"):

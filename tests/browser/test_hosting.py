@@ -30,11 +30,8 @@ def test_the_policy_in_the_docs_names_no_remote_origin_and_nothing_inline():
 def trains(page):
     """Train a little, and stop."""
     page.wait_for_phase("ready")
-    page.click("Train")
-    page.until(lambda: page.number("batch") >= 3)
+    page.train_a_little()
     assert page.number("loss") < 3
-    page.click("Stop")
-    page.wait_for_phase("ready")
     return True
 
 

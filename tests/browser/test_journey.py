@@ -42,6 +42,9 @@ base.close();
 const digest = async ({ octets }) => new Uint32Array(await crypto.subtle.digest("SHA-256", octets));
 return Promise.all(rows.map(async (row) => [...await digest(row)]));
 """
+# Of all five epochs: the number of a batch begins again with each.
+IMAGES, EPOCHS, BATCH = 30_000, 5, 128
+SEEN = f"document.getElementById('progress').value * {EPOCHS * IMAGES}"
 BITS = "document.getElementById('bars').dataset.bits"
 # What Firefox says of an embedded page that tells its host of its state while the host is left.
 LEFT = "does not match the recipient window"
@@ -87,7 +90,7 @@ def dist(packed, tmp_path_factory, host):
     assert 'data-after="10000"' in index
     (folder / "index.html").write_text(index.replace('data-after="10000"', 'data-after="0"'))
     for name in digits.TRAINING:  # enough for 200 batches: each start would unpack all 60,000
-        (folder / digits.FOLDER / name).write_bytes(digits.first(name, 30_000))
+        (folder / digits.FOLDER / name).write_bytes(digits.first(name, IMAGES))
     precache.main(["--root", str(folder)])
     assert "static/embed.js" in precache.published(folder)
     return folder
@@ -147,7 +150,7 @@ def trains(page):
     """Train, on the GPU if there were one: the page says why there is none."""
     choose(page, "gpu")
     page.click("Train")
-    page.until(lambda: page.number("batch") >= 200, 60, "200 batches")
+    page.until(f"{SEEN} >= {200 * BATCH}", 60, "200 batches")
     page.click("Stop")
     page.wait_for_phase("ready")
     assert page.number("loss") < 0.8

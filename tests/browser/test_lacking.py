@@ -48,10 +48,7 @@ def environment(page):
 def works(page):
     """Train a little, draw, get an answer."""
     page.wait_for_phase("ready")
-    page.click("Train")
-    page.until(lambda: page.number("batch") >= 20)
-    page.click("Stop")
-    page.wait_for_phase("ready")
+    page.train_a_little()
     pad.draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.browser.test_hosting import loads_again
 from tests.support.site import Status, Truncated
 
 pytestmark = pytest.mark.light
@@ -73,7 +74,7 @@ def fails(site, page, faults):
     load(site, page, faults)
     page.wait_for_phase("error")
     assert asked(site, PAGE) == LOADS
-    assert "Python could not start" in page.text
+    page.until("document.body.innerText.includes('Python could not start')")
 
 
 def load(site, page, faults):
@@ -83,6 +84,4 @@ def load(site, page, faults):
     if page.phase is None:
         page.get(site.url)
         return
-    page.execute_script("globalThis.former = true")
-    page.button("Retry").click()
-    page.until("!globalThis.former && document.documentElement.dataset.phase")
+    loads_again(page)

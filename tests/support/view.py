@@ -78,10 +78,12 @@ SLICE = 400  # ms that one script asks for
 CLICK_IN = """
 const [phase, name] = arguments;
 const root = document.documentElement;
+globalThis.clickedIn = "";
 const observer = new MutationObserver(() => {
     if (root.dataset.phase !== phase) return;
     observer.disconnect();
     [...document.querySelectorAll("button")].find((b) => b.textContent.trim() === name).click();
+    globalThis.clickedIn = phase;
 });
 observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
 """
@@ -197,6 +199,13 @@ class View:
     def click_in(self, phase: str, name: str) -> None:
         """Click the button with this name as soon as the page is in this phase."""
         self.execute_script(CLICK_IN, phase, name)
+
+    def train_a_little(self) -> None:
+        """Press Train, and Stop as soon as the run has begun, which trains one batch at least."""
+        self.click_in("training", "Stop")
+        self.click("Train")
+        self.until("clickedIn", 60, "a run to begin")
+        self.wait_for_phase("ready")
 
     def click(self, name: str) -> None:
         """Click the enabled button with this name."""
