@@ -141,11 +141,13 @@ def test_a_csv_takes_the_place_of_mnist_and_gives_it_back(page, tmp_path):
     np.savetxt(tmp_path / "own.csv", rows, fmt="%d", delimiter=",")
     give(page, tmp_path / "own.csv")
     page.until(lambda: count(page) == "own.csv: 60 + 10 images")
+    page.until(lambda: taken(page, "own.csv", 10))
     menu = Select(page.find_element(By.ID, "data-set"))
-    page.until(lambda: menu.first_selected_option.text == "Your own data")
+    assert menu.first_selected_option.text == "Your own data"
     page.button("Back to MNIST").click()
-    page.until(lambda: count(page) == "MNIST: 60,000 + 10,000 images")
-    page.until(lambda: menu.first_selected_option.text == "MNIST")
+    page.until(lambda: said(page) == "The data are MNIST again.")
+    assert count(page) == "MNIST: 60,000 + 10,000 images"
+    assert menu.first_selected_option.text == "MNIST"
 
 
 @pytest.mark.promise(
@@ -227,6 +229,11 @@ def test_how_many_pictures_are_read_is_said_and_stop_leaves_the_data_as_they_wer
     assert page.execute_script(form) == before != "32 3"
     page.execute_script("follower.disconnect()")
     restored(page)
+
+
+def taken(page, name, classes):
+    """Whether the data of this name are in use; other data have as many classes."""
+    return re.match(rf"{re.escape(name)}: .* a new network for {classes} classes", said(page))
 
 
 def said(page):
@@ -456,7 +463,7 @@ def test_another_worker_has_not_the_options_of_data_that_died_with_the_last(
     (tmp_path / "few.csv").write_text(lines)
     give(page, tmp_path / "few.csv")
     page.until("location.hash.includes('batch=32&epochs=20')")
-    page.until(lambda: "and a new network for 3 classes" in said(page))
+    page.until(lambda: taken(page, "few.csv", 3))
     another_worker(page)
     assert count(page).startswith("MNIST: 60,000")
     page.until("!location.hash.includes('batch') && !location.hash.includes('epochs')")
@@ -668,8 +675,7 @@ def test_what_keeps_a_csv_from_being_a_table_is_said_and_forgotten_with_the_next
     (tmp_path / "right.csv").write_text(lines)
     give(page, tmp_path / "right.csv")
     page.until("document.getElementById('failure').hidden")
-    page.click("Back to MNIST")
-    page.until(lambda: count(page).startswith("MNIST: 60,000"))
+    restored(page)
 
 
 @pytest.mark.parametrize(
@@ -691,7 +697,7 @@ def test_going_back_gives_back_the_options_that_few_images_have_changed(
     (tmp_path / "few.csv").write_text(lines)
     give(page, tmp_path / "few.csv")
     page.until(lambda: options() == "32 20")
-    page.until(lambda: "and a new network for 3 classes" in said(page))
+    page.until(lambda: taken(page, "few.csv", 3))
     if option == "link":
         page.execute_script("location.hash = 'batch=32&epochs=20&data=mnist'")
     else:
@@ -703,8 +709,8 @@ def test_going_back_gives_back_the_options_that_few_images_have_changed(
             value,
         )
         page.click("Back to MNIST")
-    page.until(lambda: count(page).startswith("MNIST: 60,000"))
     page.until(lambda: "MNIST again" in said(page) or "60,000 images to train on" in said(page))
+    assert count(page).startswith("MNIST: 60,000")
     assert options() == kept
 
 
@@ -810,7 +816,7 @@ def test_names_of_classes_stay_on_the_screen_however_long_they_are(page, tmp_pat
         for index in range(60):
             archive.writestr(f"{LONG[index % 3]}/{index}.png", disc(rng, NAMES[index % 3]))
     give(page, target)
-    page.until(lambda: "and a new network for 3 classes" in said(page))
+    page.until(lambda: taken(page, "long.zip", 3))
     page.click("Try a test image")
     page.until(lambda: page.output("prediction") in LONG)
     shown = page.execute_script(
@@ -829,7 +835,7 @@ def test_names_of_classes_stay_on_the_screen_however_long_they_are(page, tmp_pat
 def test_discs_of_three_colours_are_learned_and_named(page, tmp_path):
     page.execute_script("location.hash = ''")
     give(page, colours(tmp_path / "colours.zip"))
-    page.until(lambda: "and a new network for 3 classes" in said(page))
+    page.until(lambda: taken(page, "colours.zip", 3))
     assert count(page) == "colours.zip: 102 + 18 images"
     assert form(page) == "64 3"
     rgba = page.execute_script(
