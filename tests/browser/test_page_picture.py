@@ -147,6 +147,8 @@ def test_the_maps_show_a_test_image_until_they_follow_the_pen(page):
         "return [...document.querySelectorAll('#bars .number')].map((s) => Number(s.textContent))"
     )
     assert sum(shares) == pytest.approx(100, abs=0.6), "nothing is empty before the first press"
+    screen.settle(page)
+    screen.drawn(page)
     before = pictures(page)
     draw(page, ((0.5, 0.15), (0.5, 0.5), (0.5, 0.85)))
     page.until(lambda: sum(a != b for a, b in zip(before, pictures(page), strict=True)) >= 6)
@@ -262,9 +264,11 @@ def test_the_lens_follows_another_network_or_closes(page):
     assert page.execute_script(f"return {shown}"), "the same layers"
     page.execute_script("location.hash = 'preset=mlp'")
     page.until(f"!({shown})")
-    page.click("Why?")
-    page.click("Analyse")
-    page.execute_script("location.hash = 'preset=fast'")
+    page.until("!document.getElementById('why').disabled")
+    page.execute_script(  # at once: the new network comes while both are read
+        "for (const name of ['why', 'analyse']) document.getElementById(name).click();"
+        "location.hash = 'preset=fast'"
+    )
     page.until(f"{SAID}.includes('analyse that one')")
     page.until("!document.getElementById('why').disabled")
     assert page.phase == "ready"
