@@ -241,8 +241,9 @@ class TestControls:
     @pytest.fixture
     def training(self, long_page):
         page = long_page
+        before = page.output("batch")  # of the last run, until a batch of this one is shown
         page.button("Train").click()
-        page.until(lambda: page.phase == "training" and page.number("batch") > 5)
+        page.until(lambda: page.output("batch") != before and page.number("batch") > 5)
         yield page
         if page.phase != "ready":
             page.button("Stop").click()
