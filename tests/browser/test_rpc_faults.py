@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.support.limit import granted, slowness
+
 pytestmark = pytest.mark.timed
 
 DIED_WITHIN = 0.1  # seconds from the kill to the typed error
@@ -14,6 +16,7 @@ def outcomes(module_site, open_module_page):
     page = open_module_page()
     page.get(f"{module_site.url}tests/browser/rpc/faults.html")
     page.wait_for_phase("done", timeout=90)
+    slowness()
     page.expect_console("kettle|there_is_no_such")
     page.surprises()
     text = page.execute_script("return document.getElementById('results').textContent")
@@ -30,7 +33,7 @@ def test_a_wrong_name_is_an_error_at_once_that_lists_the_names(outcomes):
     assert kind == "WorkerBootError"
     assert "'unknown'" in text
     assert "broken, silent, missing" in text
-    assert seconds < 0.1
+    assert seconds < granted(0.1)
 
 
 @pytest.mark.promise(
@@ -49,7 +52,7 @@ def test_a_missing_configuration_is_an_error_that_names_it(outcomes):
     assert "there_is_no_such.toml" in text  # PyScript says so too, or makes no worker
     assert "404" in text
     assert "JsProxy" not in text
-    assert seconds < 10
+    assert seconds < granted(10)
 
 
 @pytest.mark.parametrize("name", ["nothing", "document"])
@@ -71,7 +74,7 @@ def test_a_worker_that_has_ended_cannot_be_connected_to_again(outcomes, name):
     assert kind == "WorkerDiedError"
     assert f"worker '{name}' has ended" in text
     assert "farcall.Worker" in text
-    assert seconds < 1
+    assert seconds < granted(1)
 
 
 @pytest.mark.promise(
@@ -104,7 +107,7 @@ def test_a_worker_that_takes_too_long_is_a_time_out(outcomes):
     kind, text, _, seconds = outcomes["late"]
     assert kind == "TimeoutError"
     assert "'late'" in text
-    assert 0.4 < seconds < 2
+    assert 0.4 < seconds < granted(2)
 
 
 @pytest.mark.promise(
@@ -118,7 +121,7 @@ def test_a_dead_worker_ends_every_pending_call_at_once(outcomes, death):
     (kind, text, _, _), seconds, later, pending = outcomes[death]
     assert kind == "WorkerDiedError"
     assert f"'{death}'" in text
-    assert seconds < DIED_WITHIN
+    assert seconds < granted(DIED_WITHIN)
     assert later == "refused"
     assert pending == 0
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import websocket
 
-from tests.support.limit import Limit
+from tests.support.limit import Limit, granted
 from tests.support.view import View, preload
 
 # No address but this machine's exists, and nothing is asked of Mozilla's servers.
@@ -62,7 +62,7 @@ class Firefox(View):
         self.entries: list[dict[str, Any]] = []
         self.count = 0
         self.socket = websocket.create_connection(
-            self.address() + "/session", suppress_origin=True, timeout=5
+            self.address() + "/session", suppress_origin=True, timeout=granted(5)
         )
         self.command("session.new", capabilities={})
         self.command("session.subscribe", events=["log.entryAdded"])
@@ -159,7 +159,7 @@ class Firefox(View):
         """Close the browser; what a crashed one left is removed as well."""
         try:
             self.command("browser.close")
-            self.process.wait(20)
+            self.process.wait(granted(20))
         finally:
             self.process.kill()
             self.process.wait()

@@ -7,6 +7,8 @@ import threading
 from contextlib import suppress
 from typing import Self
 
+from tests.support.limit import granted
+
 
 class Relay:
     """Connections to a port of this machine, passed on to another; for a `with` statement.
@@ -25,14 +27,14 @@ class Relay:
     def __enter__(self) -> Self:
         self._thread.start()
         listening = asyncio.start_server(self._connected, "127.0.0.1", 0)
-        server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(10)
+        server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(granted(10))
         self.port = int(server.sockets[0].getsockname()[1])
         return self
 
     def __exit__(self, *error: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._ended(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._ended(), self._loop).result(granted(10))
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(granted(10))
         self._loop.close()
 
     async def _ended(self) -> None:

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.support.limit import granted
 from tools import federation
 from tools.serve import ROOT
 
@@ -70,7 +71,8 @@ def test_the_gateway_shows_the_site_and_nothing_else_of_the_folder(tmp_path, lan
 def asked(scheme, port, path):
     unknown = ssl.create_default_context()
     unknown.check_hostname, unknown.verify_mode = False, ssl.CERT_NONE
-    with urlopen(f"{scheme}://127.0.0.1:{port}/{path}", timeout=20, context=unknown) as answer:
+    url, limit = f"{scheme}://127.0.0.1:{port}/{path}", granted(20)
+    with urlopen(url, timeout=limit, context=unknown) as answer:
         return answer.read()
 
 

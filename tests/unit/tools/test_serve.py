@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.support.limit import granted
 from tools import serve
 
 
@@ -35,7 +36,7 @@ def served(folder):
 
 
 def get(port, path, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=granted(10))
     connection.request("GET", path, headers=headers)
     response = connection.getresponse()
     body = response.read()
@@ -85,7 +86,7 @@ def test_nothing_else_is_served(served, path):
     ],
 )
 def test_what_is_no_request_for_a_file_is_refused_in_a_line(served, line, status):
-    with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", served), timeout=granted(10)) as connection:
         connection.sendall(line + b"\r\n\r\n")
         with connection.makefile("rb") as answer:
             said = answer.read()
@@ -139,7 +140,7 @@ def test_what_cannot_be_served_is_said_in_a_line_with_status_2(words, variables,
         text=True,
         cwd=serve.ROOT,
         env={**os.environ, **variables},
-        timeout=60,
+        timeout=granted(60),
         check=False,
     )
     assert done.returncode == 2

@@ -30,7 +30,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.support.limit import Limit
+from tests.support.limit import Limit, granted
 from tests.support.nodes import SENT, adding_one, node_at, running
 from tests.support.superlink import Server, SuperLink, until
 from tools.federation import Federation, free_port
@@ -46,7 +46,8 @@ class Before:
         self.gateway = Gateway(superlink.url, [ORIGIN], token, limits)
         self.server = Server(self.gateway.application(folder))
         self.url, self.held = self.server.url, self.gateway.replies._replies
-        self.client = httpx.Client(base_url=self.url)  # each takes a tenth of a second to make
+        # Each takes a tenth of a second to make; the test's own limit grows with the machine.
+        self.client = httpx.Client(base_url=self.url, timeout=None)
 
     def post(self, path, body=b"", **headers):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -184,7 +185,7 @@ async def test_nginx_lets_nodes_through_and_nothing_else(superlink, nginx):
     async with running(node):
         reply = await superlink.answer(node.node_id, content())
         np.testing.assert_array_equal(reply.content["arrays"].to_numpy_ndarrays()[0], SENT + 1)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=None) as client:
         for method, path in other_paths(superlink):
             url = httpx.URL(nginx).copy_with(raw_path=path.encode())
             answer = await client.request(method, url)
@@ -355,7 +356,7 @@ async def test_a_body_that_does_not_arrive_is_given_up(opened):
     before = opened(limits=dataclasses.replace(LIMITS, seconds=0.1))
     reader, writer = await asyncio.open_connection("127.0.0.1", before.server.port)
     writer.write(b"POST /v1/fleet/push-object HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\nabc")
-    assert (await asyncio.wait_for(reader.readline(), 20)).split()[1] == b"408"
+    assert (await asyncio.wait_for(reader.readline(), granted(20))).split()[1] == b"408"
     writer.close()
 
 
@@ -378,10 +379,13 @@ async def connected(superlink, monkeypatch, seconds):
         server.close()
 
 
+MOMENT = 0.02  # seconds
+
+
 async def ended(reader):
     """Whether a connection ends within a moment."""
     try:
-        return not await asyncio.wait_for(reader.read(1000), 0.02)
+        return not await asyncio.wait_for(reader.read(1000), MOMENT)
     except TimeoutError:
         return False
     except ConnectionError:
@@ -418,7 +422,7 @@ async def in_parts(request):
 @pytest.mark.parametrize("answer", [at_once, in_parts])
 @pytest.mark.asyncio
 async def test_who_reads_drop_by_drop_or_nothing_holds_no_connection(answer, reads, monkeypatch):
-    monkeypatch.setattr(Connection, "reading", 0.3)
+    monkeypatch.setattr(Connection, "reading", granted(0.3))
     server = Server(Starlette(routes=[Route("/", answer)]), http=Connection)
     open_ones = server.server.server_state.connections
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
@@ -436,13 +440,15 @@ async def test_who_reads_drop_by_drop_or_nothing_holds_no_connection(answer, rea
 
 @pytest.mark.asyncio
 async def test_a_body_may_take_longer_than_a_head(superlink, monkeypatch):
-    async with connected(superlink, monkeypatch, 0.1) as (reader, writer):
+    seconds = granted(0.25)  # in which this process must have written its head, too
+    count = int(2 * seconds / MOMENT)
+    async with connected(superlink, monkeypatch, seconds) as (reader, writer):
         for _ in range(2):
-            writer.write(HEAD + b"content-length: 20\r\n\r\n")
-            for _ in range(20):
+            writer.write(HEAD + f"content-length: {count}\r\n\r\n".encode())
+            for _ in range(count):
                 assert not await ended(reader)
                 writer.write(b"a")
-            answer = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+            answer = await asyncio.wait_for(reader.readuntil(b"}"), granted(20))
             assert answer.split()[1] == b"400", "it is no message"
 
 
