@@ -363,6 +363,10 @@ class TestFrame:
             assert page.execute_script(f"return {theme}") == before
 
 
+# What the alert is right after its button was pressed.
+AGAIN = f"{ALERT}.querySelector('button').click(); return {ALERT}"
+
+
 class TestTrouble:
     """What can go wrong is said where the demo would be."""
 
@@ -384,8 +388,7 @@ class TestTrouble:
         assert said in page.until(f"{ALERT}.innerText", 20)
         slow = Held()
         site.faults = {"static/vendor/python/main.txt": slow}
-        again = f"{ALERT}.querySelector('button').click(); return {ALERT}"
-        assert page.execute_script(again) is None
+        assert page.execute_script(AGAIN) is None
         assert said in page.until(f"{ALERT}.innerText", 20)
         slow.go.set()
         wait_for(page, "ready")

@@ -63,7 +63,7 @@ def said(page):
 
 
 def failed(page, word):
-    """Wait until there is no copy, for a reason with a word in it: of two that are told, the
+    """Wait until there is no copy, for a reason with a word in it: of two that are given, the
     worker's own may come second."""
     data = "document.documentElement.dataset"
     page.until(f"{data}.offline === 'failed' && {data}.offlineReason.includes({word!r})")
