@@ -124,8 +124,8 @@ def test_an_edit_changes_the_summary_the_parameters_and_the_code_at_once(page):
 
 
 def test_another_network_is_refused_while_one_trains_and_the_page_shows_the_one_that_trains(page):
-    page.execute_script("location.hash = 'subset=20000&epochs=9'")
-    page.until(lambda: "epochs=9" in page.execute_script("return location.hash"))
+    page.execute_script("location.hash = 'subset=20000&epochs=100'")
+    page.until(lambda: "epochs=100" in page.execute_script("return location.hash"))
     link, rows = page.execute_script("return location.hash"), summary(page)
     page.click("Train")
     page.wait_for_phase("training")

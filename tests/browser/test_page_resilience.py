@@ -269,7 +269,7 @@ def picture(page, digit):
     "Drawn digits in a bucket for each, deleted, added to the training set, there after a reload",
 )
 def test_drawings_outlive_the_page_until_they_are_deleted(site, open_page):
-    page = open_page(site.url + "#epochs=50&subset=500")
+    page = open_page(site.url + "#epochs=100&subset=500")
     page.wait_for_phase("ready")
     unfold(page)
     for digit in (7, 7, 3):
@@ -376,7 +376,7 @@ def test_a_private_window_without_storage_trains_and_draws_and_is_not_left_by_mi
     labelled(page, 3)
     assert not page.find_element("id", "failure").is_displayed(), "said once"
     assert sum(buckets(page)) == 2
-    page.execute_script("location.hash = 'epochs=50&subset=500'")
+    page.execute_script("location.hash = 'epochs=100&subset=500'")
     page.button("Train").click()
     page.until(lambda: len(rows(page)) >= 3)
     assert page.execute_script(LEAVES) is True
