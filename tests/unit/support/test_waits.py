@@ -11,6 +11,7 @@ import pytest
 BROWSER = Path(__file__).resolve().parents[2] / "browser"
 ACTIONS = ("click(", ".send_keys(", "location.hash =", "dispatchEvent(")
 QUESTIONS = ("page.execute_script(", "page.check(", "page.output(", "page.number(", "page.text")
+BEGINS = ("click('Train')", "button('Train')", "button('Continue the run')")
 WAITS = (".until(", ".execute_async_script(", ".wait_for_phase('training'")
 
 
@@ -38,6 +39,17 @@ def asked_after_a_reload(source: str) -> Iterator[int]:
             if isinstance(line, (ast.Assert, ast.Assign)) and names(line) & pages:
                 yield line.lineno
             pages |= reloaded(line)
+
+
+def ready_before_a_run(source: str) -> Iterator[int]:
+    """Lines that wait for 'ready' directly after a press that begins a run: the page still is."""
+    for body in bodies(ast.parse(source)):
+        for before, after in pairwise(body):
+            if not (isinstance(before, ast.Expr) and isinstance(after, ast.Expr)):
+                continue
+            begins = holds(before, BEGINS) and not holds(before, WAITS)
+            if begins and holds(after, (".wait_for_phase('ready'", "phase == 'ready'")):
+                yield after.lineno
 
 
 def bodies(tree: ast.AST) -> Iterator[list[ast.stmt]]:
@@ -81,7 +93,7 @@ def written(node: ast.AST) -> str:
     return ast.unparse(node)
 
 
-@pytest.mark.parametrize("rule", [asked_once, asked_after_a_reload])
+@pytest.mark.parametrize("rule", [asked_once, asked_after_a_reload, ready_before_a_run])
 def test_no_test_asks_once_where_a_page_takes_time(rule) -> None:
     found = [
         f"{path.name}:{line}"
@@ -89,6 +101,17 @@ def test_no_test_asks_once_where_a_page_takes_time(rule) -> None:
         for line in rule(path.read_text())
     ]
     assert found == []
+
+
+def test_a_wait_for_a_page_that_is_ready_still_is_found() -> None:
+    lines = [
+        "page.click('Train')",
+        "page.wait_for_phase('training')",
+        "page.wait_for_phase('ready')",
+    ]
+    function = "def test(page):\n    "
+    assert list(ready_before_a_run(function + "\n    ".join(lines))) == []
+    assert list(ready_before_a_run(function + "\n    ".join(lines[::2]))) == [3]
 
 
 ASKED = [
