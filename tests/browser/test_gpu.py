@@ -40,15 +40,14 @@ def test_a_worker_trains_on_the_gpu_as_on_the_cpu(site, open_page):
 
 
 def gpu_process(page):
-    """Return the number of the browser's process for GPUs."""
+    """Return the number of the browser's process for GPUs, None while there is none."""
     address = page.capabilities["goog:chromeOptions"]["debuggerAddress"]
     with urlopen(f"http://{address}/json/version") as answer:
         url = json.load(answer)["webSocketDebuggerUrl"]
     with closing(websocket.create_connection(url, suppress_origin=True)) as browser:
         browser.send(json.dumps({"id": 1, "method": "SystemInfo.getProcessInfo"}))
         found = json.loads(browser.recv())["result"]["processInfo"]
-    (number,) = [process["id"] for process in found if process["type"] == "GPU"]
-    return number
+    return next((process["id"] for process in found if process["type"] == "GPU"), None)
 
 
 def test_the_gpu_s_process_may_die_at_any_time(site, open_page):
@@ -56,7 +55,7 @@ def test_the_gpu_s_process_may_die_at_any_time(site, open_page):
     page.wait_for_phase("ready")
 
     def kill():
-        os.kill(gpu_process(page), signal.SIGKILL)
+        os.kill(page.until(lambda: gpu_process(page)), signal.SIGKILL)
 
     def ask(question, deaths=0):
         page.execute_script("ask(...arguments)", question, deaths)
