@@ -39,7 +39,7 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     page.button("Reset").click()
     page.until(lambda: "not trained yet" in said(page))
     page.button("Train").click()
-    # Four epochs before its end, for a busy page reloads later than it is told to.
+    # Four epochs before its end, for a busy page reloads later than it is asked to.
     reloaded_when(page, "document.querySelectorAll('#epochs tbody tr:not(.empty)').length >= 8")
     page.until(lambda: "Run 2 had done" in page.text)
     place = page.execute_script(
