@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nn.io.errors import CorruptError, UnsupportedError
 from nn.io.keras.read_config import DATA, handles
+from nn.io.keras.steps import spread
 
 Json = dict[str, Any]
 ARRAYS = ("__numpy__", "__tensor__")
@@ -23,16 +24,21 @@ TYPES = {name: name for name in DATA if name != "string"} | FLOATS
 
 
 def placed(document: Any) -> Any:
-    """Return a model's configuration with a layer for each array in a call of a layer.
+    """Return a model's configuration with a layer for each array in a call of a layer, and several
+    for an operation that needs them.
 
     Raises:
         CorruptError: an array is none of numbers.
-        UnsupportedError: a call has an array as `mask`, or no tensor.
+        UnsupportedError: a call has an array as `mask`, or no tensor; or the layers here do not
+            compute an operation.
     """
     config = document.get("config") if isinstance(document, dict) else None
     layers = config.get("layers") if isinstance(config, dict) else None
+    if isinstance(config, dict):
+        placed(config.get("layer"))  # a model inside a TimeDistributed
     if not isinstance(layers, list):
         return document
+    layers[:] = spread(layers)
     for item in list(layers):
         placed(item)
         calls = item.get("inbound_nodes") if isinstance(item, dict) else None

@@ -35,6 +35,9 @@ COMPARING = ("NotEqual",)
 """With what a mask begins."""
 
 
+OPERATIONS = ("keras.src.ops.", "keras.src.activations.")
+"""With what the modules of Keras' operations begin."""
+
 DATA = ("string", "bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 """Types of what an input is given that layers do not compute in."""
 
@@ -42,7 +45,9 @@ DATA = ("string", "bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in
 def handles(item: Any) -> bool:
     """Return whether a layer's settings are those of an operation, not of a layer."""
     module = item.get("module")
-    operation = isinstance(module, str) and module.startswith("keras.src.ops.")
+    operation = isinstance(module, str) and module.startswith(
+        ("keras.src.ops.", "keras.src.activations.")
+    )
     return operation or item.get("class_name") == "TFOpLambda"
 
 
@@ -189,7 +194,7 @@ def _layer(item: Any, dialect: Dialect) -> Json:
     if class_name == "InputLayer":
         return {"class_name": class_name, "config": _input(config)}
     if handles(item):
-        return load("nn.io.keras.scalar_operations").layer(item)  # type: ignore[no-any-return]
+        return load("nn.io.keras.operations").layer(item)  # type: ignore[no-any-return]
     found = dialect.custom.get(class_name) or CLASSES.get(class_name)
     if found is None:
         raise UnsupportedError(

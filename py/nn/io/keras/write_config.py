@@ -15,6 +15,7 @@ import numpy as np
 from nn.io.errors import UnsupportedError
 from nn.io.keras.read_config import OF_CALLS, STATES_AFTER
 from nn.layers import CLASSES
+from nn.lazy import load
 from nn.registry import models as MODELS
 
 Json = dict[str, Any]
@@ -185,11 +186,11 @@ def _keras3_item(layer: Json) -> Json:
     if class_name in MODELS:
         return keras3(layer)
     if _is_operation(layer):
-        operation, _ = _operation(class_name, config)
+        module, operation, settings, _ = _operation(class_name, config)
         return {
-            "module": "keras.src.ops.numpy",
+            "module": module,
             "class_name": operation,
-            "config": {"name": config["name"]},
+            "config": {"name": config["name"], **settings},
             "registered_name": operation,
         }
     _known(class_name, config)
@@ -235,14 +236,30 @@ def _slice(start: int | None, stop: int | None, step: int | None) -> Json:
     return {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}
 
 
-def _operation(class_name: str, config: Json) -> tuple[str, Callable[[list[Json]], list[Any]]]:
-    """Return the operation of Keras that a layer means, and its arguments for tensors.
+Arguments = Callable[[list[Json]], list[Any]]
+
+
+def _operation(class_name: str, config: Json) -> tuple[str, str, Json, Arguments]:
+    """Return the operation of Keras that a layer means: its module, class and settings, and its
+    arguments for tensors.
 
     Raises:
         UnsupportedError: there is none.
     """
     _expect_name(config["name"])
-    if class_name in ("Add", "Subtract", "Multiply", "Divide", "Maximum"):
+    found = _arithmetic(class_name, config)
+    if found is not None:
+        return "keras.src.ops.numpy", found[0], {}, found[1]
+    made = load("nn.io.keras.operations").written(class_name, config)
+    if made is None:
+        raise UnsupportedError(
+            f"layer {config['name']!r}: Keras has no operation like {class_name}"
+        )
+    return *made, (lambda tensors: [tensors]) if class_name == "Concatenate" else list
+
+
+def _arithmetic(class_name: str, config: Json) -> tuple[str, Arguments] | None:
+    if class_name in ("Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum"):
         return class_name, list
     if class_name == "GetItem":
         inner = [_slice(*i) if isinstance(i, list) else i for i in config["index"]]
@@ -257,7 +274,7 @@ def _operation(class_name: str, config: Json) -> tuple[str, Callable[[list[Json]
             return "Add", lambda tensors: [*tensors, offset]
         if scale == -1:
             return "Subtract", lambda tensors: [offset, *tensors]
-    raise UnsupportedError(f"layer {config['name']!r}: Keras has no operation like {class_name}")
+    return None
 
 
 def _keras3_call(layer: Json, node: Any) -> Json:
@@ -269,7 +286,7 @@ def _keras3_call(layer: Json, node: Any) -> Json:
         for source in node
     ]
     if _is_operation(layer):
-        return {"args": _operation(layer["class_name"], layer["config"])[1](tensors), "kwargs": {}}
+        return {"args": _operation(layer["class_name"], layer["config"])[3](tensors), "kwargs": {}}
     options: Json = {key: True for key in OF_CALLS if layer["config"].get(key)}
     if layer["class_name"] == "MultiHeadAttention":
         if "attention_mask" in options:
