@@ -54,16 +54,16 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
         part("nn.io.keras.write_config"),
         part("nn.io.keras.checkpoint"),
     )
-    content = snapshot.get_state(model, include_optimizer=False)
-    topology = {"class_name": model.kind, "config": content["config"]}
+    config = snapshot.get_state(model, include_optimizer=False)["config"]
+    stores.sort(config, model)
     datasets, attributes = layer_arrays(model)
     training = keras_training.settings(model) if include_optimizer else None
-    document = keras_write.keras3(topology)
+    document = keras_write.keras3({"class_name": model.kind, "config": config})
     if training is not None:
         model.trainer.prepare()
         document["compile_config"] = training
         attributes["optimizer/vars"] = {"name": model.optimizer.name}
-        for index, array in enumerate(keras_training.variables(model)):
+        for index, array in enumerate(keras_training.variables(model, config)):
             datasets[f"optimizer/vars/{index}"] = array
     metadata = {"keras_version": _KERAS, "date_saved": "1980-01-01@00:00:00"}
     return pack(
@@ -101,7 +101,7 @@ def load(
     del arrays  # the model has copies; compiling needs memory too
     settings = document.get("compile_config")
     if compile and settings:
-        part("nn.io.keras.checkpoint").compile_model(model, settings, slots)
+        part("nn.io.keras.checkpoint").compile_model(model, settings, slots, topology["config"])
     return model
 
 

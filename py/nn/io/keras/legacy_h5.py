@@ -64,7 +64,8 @@ def load(
             _assign(layer, _listed(arrays, attributes, f"{WEIGHTS}/{layer.name}"))
     settings = _document(attributes, "training_config", limits)
     if compile and settings:
-        part("nn.io.keras.checkpoint").compile_model(model, settings, _slots(arrays, attributes))
+        slots = _slots(arrays, attributes)
+        part("nn.io.keras.checkpoint").compile_model(model, settings, slots, topology["config"])
     return model
 
 

@@ -276,3 +276,82 @@ def test_a_damaged_part_is_refused(tmp_path):
         call["args"] = args
         with pytest.raises(errors.FormatError):
             nn.models.model_from_json(json.dumps(document))
+
+
+def dense(layers, name):
+    return layers.Dense(5, name=name)
+
+
+def of_two_lengths(module, layers, x):
+    long = dense(layers, "c")(dense(layers, "b")(x))
+    return layers.Add()([dense(layers, "a")(x), long])
+
+
+def of_named_outputs(module, layers, x):
+    long = dense(layers, "c")(dense(layers, "b")(x))
+    return {"second": dense(layers, "a")(long), "first": dense(layers, "d")(x)}
+
+
+def of_one_called_twice(module, layers, x):
+    twice = dense(layers, "a")
+    y = layers.Multiply()([dense(layers, "b")(x), twice(dense(layers, "c")(twice(x)))])
+    return layers.Maximum()([dense(layers, "d")(x), y])
+
+
+def beside_an_array(module, layers, x):
+    scaled = dense(layers, "b")(x) * np.full((1, 5), 0.5, np.float32)
+    return layers.Add()([dense(layers, "c")(dense(layers, "d")(x)), scaled])
+
+
+def around_another(module, layers, x):
+    entry = module.Input((5,))
+    inner = module.Model(entry, of_two_lengths(module, layers, entry), name="inner")
+    return layers.Subtract()([dense(layers, "d")(x), dense(layers, "e")(inner(x))])
+
+
+BRANCHED = (
+    of_two_lengths, of_named_outputs, of_one_called_twice, beside_an_array, around_another,
+)  # fmt: skip
+
+
+def branched(module, layers, make):
+    x = module.Input((5,))
+    return module.Model(x, make(module, layers, x))
+
+
+def train(model, module, times):
+    """Train with a momentum, which the file keeps."""
+    if not model.compiled:
+        model.compile(module.optimizers.SGD(0.1, momentum=0.9), "mse")
+    outputs = model.predict_on_batch(ROWS[0])
+    named = isinstance(outputs, dict)
+    target = {k: np.ones_like(y) for k, y in outputs.items()} if named else np.ones_like(outputs)
+    for _ in range(times):
+        model.train_on_batch(ROWS[0], target)
+
+
+def by_layer(model):
+    """Return the weights by the name of their layer."""
+    found = {}
+    for layer in model.layers:
+        inside = hasattr(layer, "layers")
+        found |= by_layer(layer) if inside else {layer.name: layer.get_weights()}
+    return {name: weights for name, weights in found.items() if weights}
+
+
+@pytest.mark.parametrize("by", [keras, nn], ids=lambda by: by.__name__)
+@pytest.mark.parametrize("make", BRANCHED)
+def test_layers_of_branches_keep_their_weights_and_momenta_in_files_both_ways(make, by, tmp_path):
+    path = tmp_path / "model.keras"
+    first = branched(by, by.layers, make)
+    train(first, by, 2)
+    path.write_bytes(nn.io.save(first, "keras") if by is nn else written(first, path))
+    ours, theirs = nn.io.load(path.read_bytes()), keras.models.load_model(path)
+    for model, module in ((first, by), (ours, nn), (theirs, keras)):
+        train(model, module, 2)
+    expected = by_layer(first)
+    for received in map(by_layer, (ours, theirs)):
+        assert received.keys() == expected.keys()
+        for name, weights in expected.items():
+            for own, given in zip(received[name], weights, strict=True):
+                np.testing.assert_allclose(own, given, 1e-4, 1e-5, err_msg=name)
