@@ -240,16 +240,16 @@ class Layer(metaclass=Checked):
         return sum(v.size for v in self.variables)
 
     def get_weights(self) -> list[Array]:
-        """Return copies of all variables, in the order of `variables`."""
-        return [v.numpy() for v in self.variables]
+        """Return copies of all variables, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Copy arrays into the variables, in the order of `variables`.
+        """Copy arrays into the variables, in the order of `weights`.
 
         Raises:
             ShapeError: the number of arrays or a shape differs; nothing is changed.
         """
-        variables = self.variables
+        variables = self.weights
         several = isinstance(weights, Sequence) or np.ndim(weights)
         if not several or len(weights) != len(variables):
             received = len(weights) if isinstance(weights, Sequence) else f"{weights!r:.80}"

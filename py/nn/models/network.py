@@ -34,6 +34,7 @@ class Network(Layer):
     def __init__(self, inputs: Any = None, outputs: Any = None, **options: Any) -> None:
         super().__init__(**options)
         self._graph: Graph | None = None
+        self._listed: list[Layer] | None = None
         self._program: Program | None = None
         self._parameters: Parameters | None = None
         self._prepare_weights: PrepareWeights | None = None
@@ -52,7 +53,7 @@ class Network(Layer):
 
     def _set_graph(self, graph: Graph) -> None:
         self._graph = graph
-        self._program = None
+        self._program = self._listed = None
         self._parameters = self._trained = None
         self.built = True
         topology.name_uniquely(graph.layers)
@@ -86,8 +87,20 @@ class Network(Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in the order of computation."""
-        return self.graph.layers
+        """The layers as Keras lists them: the most distant from the outputs first.
+
+        Raises:
+            NotBuiltError: the input shape is not known yet.
+        """
+        if self._listed is None:
+            self._listed = topology.listed(self.graph, self._output_keys)
+        return list(self._listed)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables, in the order of `layers`."""
+        inner = (v for layer in self.layers for v in layer.weights) if self._graph else ()
+        return [*dict.fromkeys((*inner, *self.variables))]
 
     @property
     def sublayers(self) -> Sequence[Layer]:

@@ -1,4 +1,4 @@
-"""Topology: a graph of layers as plain data, and unique layer names."""
+"""Topology: a graph of layers as plain data, the order of its layers, and their names."""
 
 from __future__ import annotations
 
@@ -113,6 +113,35 @@ def _places(graph: Graph) -> dict[Node, int]:
 
 def _address(tensor: SymbolicTensor, places: dict[Node, int]) -> list[Any]:
     return [tensor.node.layer.name, places[tensor.node], tensor.index]
+
+
+def listed(graph: Graph, output_keys: Sequence[str] | None) -> list[Layer]:
+    """Return the layers in the order of Keras' `model.layers`: those with the most layers between
+    them and the outputs first.
+
+    Args:
+        graph: a model's graph.
+        output_keys: the name of each output, where they are a dict.
+    """
+    ends = graph.outputs
+    if output_keys:  # which Keras sorts
+        ends = [end for _, end in sorted(zip(output_keys, ends, strict=True), key=lambda p: p[0])]
+    waiting = [end.node for end in reversed(ends)]
+    met: dict[Node, None] = {}  # on the ways back from the outputs
+    while waiting:
+        node = waiting.pop()
+        if node not in met:
+            met[node] = None
+            waiting += [tensor.node for tensor in reversed(node.inputs)]
+    depths: dict[Any, int] = {}  # of calls, and of layers
+    for node in reversed([*(tensor.node for tensor in graph.inputs), *graph.nodes]):
+        depth = depths[node.layer] = max(depths.get(node, 0), depths.get(node.layer, 0))
+        # Keras has arrays in calls, not as layers.
+        depth += type(node.layer).__name__ != "ConstantArray"
+        for tensor in node.inputs:
+            depths[tensor.node] = max(depths.get(tensor.node, 0), depth)
+    places = {node.layer: -place for place, node in enumerate(reversed(met))}
+    return sorted(graph.layers, key=lambda la: (-depths[la], places.get(la, -len(met))))
 
 
 def name_uniquely(layers: Sequence[Layer]) -> None:

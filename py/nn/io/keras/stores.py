@@ -1,7 +1,6 @@
 """Where Keras keeps the variables of a layer, below the layer's group in a weights file.
 
-Groups are numbered, and optimizers' variables listed, in the order of Keras' `model.layers`: the
-layers with the most layers between them and the outputs first.
+Groups are numbered, and optimizers' variables listed, in the order of `model.layers`.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nn.graph import Node
 from nn.identifiers import snake_case
 from nn.layers.base import Layer
 from nn.models.model import Model
@@ -23,45 +21,9 @@ PROJECTIONS = {"query": "query", "key": "key", "value": "value", "output": "outp
 """The layers inside MultiHeadAttention, in the order of its variables: Keras' name and ours."""
 
 
-def ordered(model: Model) -> list[Layer]:
-    """Return the layers in the order that Keras gives them when it reads the graph."""
-    if model.kind == "Sequential":
-        return model.layers
-    graph, first, depths = model.graph, _visited(model), dict[Node, int]()
-    of_layers: dict[Layer, int] = {}
-    for node in reversed([*(tensor.node for tensor in graph.inputs), *graph.nodes]):
-        depth = max(depths.get(node, 0), of_layers.get(node.layer, 0))
-        of_layers[node.layer] = depth
-        # Keras has arrays in calls, not as layers.
-        before = depth + (type(node.layer).__name__ != "ConstantArray")
-        for tensor in node.inputs:
-            depths[tensor.node] = max(depths.get(tensor.node, 0), before)
-    return sorted(model.layers, key=lambda layer: (-of_layers[layer], first.get(layer, -1)))
-
-
-def _visited(model: Model) -> dict[Layer, int]:
-    """Return when each layer is first met on the ways back from the outputs."""
-    graph, found, seen = model.graph, dict[Layer, int](), set[Node]()
-    ends = list(graph.outputs)
-    if model._output_keys:  # Keras sorts outputs with names by these
-        ends = [end for _, end in sorted(zip(model._output_keys, ends, strict=True), key=_name)]
-    waiting = [end.node for end in reversed(ends)]
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            found.setdefault(node.layer, len(found))
-            waiting.extend(tensor.node for tensor in reversed(node.inputs))
-    return found
-
-
-def _name(pair: tuple[str, Any]) -> str:
-    return pair[0]
-
-
 def sort(config: Json, model: Model) -> None:
-    """Sort the layers of a model's configuration, and of the models inside, as `ordered` does."""
-    places = {layer.name: place for place, layer in enumerate(ordered(model))}
+    """Sort the layers of a model's configuration, and of the models inside, as the models do."""
+    places = {layer.name: place for place, layer in enumerate(model.layers)}
     config["layers"].sort(key=lambda item: places.get(item["config"]["name"], -1))
     for item, layer in _pairs(config, model):
         if isinstance(layer, Model):
@@ -87,7 +49,7 @@ def _pairs(config: Json, model: Model) -> list[tuple[Json, Layer]]:
 def groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
     """Yield (group path, layer) for the layers with weights, with paths as Keras names them."""
     used: dict[str, int] = {}
-    for layer in ordered(model):
+    for layer in model.layers:
         name = snake_case(type(layer).__name__)
         name = "functional" if name == "model" else name
         used[name] = used.get(name, -1) + 1

@@ -355,3 +355,21 @@ def test_layers_of_branches_keep_their_weights_and_momenta_in_files_both_ways(ma
         for name, weights in expected.items():
             for own, given in zip(received[name], weights, strict=True):
                 np.testing.assert_allclose(own, given, 1e-4, 1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("make", BRANCHED)
+def test_layers_of_branches_are_listed_and_their_weights_given_in_keras_order(make):
+    ours, theirs = branched(nn, nn.layers, make), branched(keras, keras.layers, make)
+    assert names_of(ours) == names_of(theirs)
+    ours.set_weights(theirs.get_weights())
+    for received, expected in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(received, expected)
+    received, expected = (by_layer(model) for model in (ours, theirs))
+    for name, weights in expected.items():
+        for own, given in zip(received[name], weights, strict=True):
+            np.testing.assert_array_equal(own, given, err_msg=name)
+
+
+def names_of(model):
+    """Return the names of the layers that have weights, and of the models inside."""
+    return [layer.name for layer in model.layers if layer.weights]
