@@ -19,13 +19,13 @@ from nn import losses, metrics, optimizers, schedules
 from nn.errors import ConfigError
 from nn.io import checkpoint
 from nn.io.errors import FormatError, MismatchError, UnsupportedError
-from nn.io.keras import stores
 from nn.io.snapshot import guarded
 from nn.optimizers.base import ACCUMULATOR, AVERAGE
 from nn.types import prod
 
 if TYPE_CHECKING:
     from nn.models.model import Model
+    from nn.variables import Variable
 
 Array = NDArray[np.generic]
 Json = dict[str, Any]
@@ -90,18 +90,18 @@ def _written(value: Any, where: str) -> Any:
     return {"module": module, "class_name": name, "config": config, "registered_name": None}
 
 
-def variables(model: Model, config: Json) -> list[Array]:
+def variables(model: Model, listed: Sequence[Variable]) -> list[Array]:
     """Return the optimizer's variables, in Keras' order.
 
     Args:
         model: a compiled model.
-        config: its configuration, with the layers in Keras' order.
+        listed: its variables in that order; see `nn.io.keras.stores.listed`.
     """
     optimizer = model.optimizer
     count = np.asarray(optimizer.iterations, np.int32)
     rate = optimizer.learning_rate
     head = [count] if callable(rate) else [count, np.asarray(rate, np.float32)]
-    slots = [optimizer.state[s][span].reshape(v) for s, span, v in _places(model, config)]
+    slots = [optimizer.state[s][span].reshape(v) for s, span, v in _places(model, listed)]
     return [*head, *slots, *_tail(optimizer)]
 
 
@@ -112,11 +112,12 @@ def _tail(optimizer: optimizers.Optimizer) -> list[Array]:
     return [np.asarray(optimizer.product(optimizer.iterations), np.float32)]
 
 
-def _places(model: Model, config: Json) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
-    """Yield slot, span and shape of each array, in the order of the layers in a configuration."""
+def _places(
+    model: Model, listed: Sequence[Variable]
+) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
+    """Yield slot, span and shape of each array, in the order of the variables."""
     optimizer, parameters = model.optimizer, model.parameters
-    listed = dict.fromkeys(stores.listed(config, model))
-    order = {variable: place for place, variable in enumerate(listed)}
+    order = {variable: place for place, variable in enumerate(dict.fromkeys(listed))}
     pieces = list(zip(parameters.spans, parameters.variables, strict=True))
     pieces.sort(key=lambda piece: order.get(piece[1], len(order)))
     for slots in _groups(optimizer):
@@ -139,7 +140,9 @@ def _groups(optimizer: optimizers.Optimizer) -> Iterator[Sequence[str]]:
 # Reading.
 
 
-def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None, layers: Json) -> None:
+def compile_model(
+    model: Model, config: Any, arrays: Sequence[Array] | None, listed: Sequence[Variable]
+) -> None:
     """Compile the model from Keras' settings and restore the optimizer.
 
     If the engine lacks a setting, a RuntimeWarning names it and the model stays uncompiled, able to
@@ -149,7 +152,7 @@ def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None, lay
     Args:
         config: Keras' `compile_config` or older `training_config`; None does nothing.
         arrays: the optimizer's variables in Keras' order, if the file has them.
-        layers: the model's configuration, with the layers in that order.
+        listed: the model's variables in that order; see `nn.io.keras.stores.listed`.
     """
     chosen = _chosen(config)
     if chosen is None:
@@ -165,7 +168,7 @@ def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None, lay
         return
     try:
         if arrays is not None:
-            _restore(model, arrays, layers)
+            _restore(model, arrays, listed)
     except MismatchError as error:
         warnings.warn(f"the optimizer starts over: {error}", RuntimeWarning, stacklevel=4)
 
@@ -219,14 +222,14 @@ def _optimizer(value: Any) -> Any:
     return {"class_name": name, "config": config}
 
 
-def _restore(model: Model, arrays: Sequence[Array], layers: Json) -> None:
+def _restore(model: Model, arrays: Sequence[Array], listed: Sequence[Variable]) -> None:
     """Copy an optimizer's variables into its slots.
 
     Raises:
         MismatchError: their number or shapes differ.
     """
     optimizer = model.optimizer
-    places = list(_places(model, layers))
+    places = list(_places(model, listed))
     head = 1 if callable(optimizer.learning_rate) else 2
     if len(arrays) == 1 or (len(arrays) == 1 + len(places) and arrays[1].shape):
         head = 1  # Keras 2 keeps the rate, a number, with the settings

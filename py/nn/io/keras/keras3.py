@@ -62,8 +62,9 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
     if training is not None:
         model.trainer.prepare()
         document["compile_config"] = training
+        listed = stores.listed(config, model)
         attributes["optimizer/vars"] = {"name": model.optimizer.name}
-        for index, array in enumerate(keras_training.variables(model, config)):
+        for index, array in enumerate(keras_training.variables(model, listed)):
             datasets[f"optimizer/vars/{index}"] = array
     metadata = {"keras_version": _KERAS, "date_saved": "1980-01-01@00:00:00"}
     return pack(
@@ -101,7 +102,8 @@ def load(
     del arrays  # the model has copies; compiling needs memory too
     settings = document.get("compile_config")
     if compile and settings:
-        part("nn.io.keras.checkpoint").compile_model(model, settings, slots, topology["config"])
+        listed = stores.listed(topology["config"], model)
+        part("nn.io.keras.checkpoint").compile_model(model, settings, slots, listed)
     return model
 
 

@@ -19,7 +19,7 @@ from nn.io import snapshot
 from nn.io.errors import MismatchError, MissingEntryError, reads
 from nn.io.hdf5 import read
 from nn.io.keras import arrays as arrays_of_calls
-from nn.io.keras import read_config
+from nn.io.keras import read_config, stores
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json
 from nn.lazy import load as part
@@ -65,7 +65,8 @@ def load(
     settings = _document(attributes, "training_config", limits)
     if compile and settings:
         slots = _slots(arrays, attributes)
-        part("nn.io.keras.checkpoint").compile_model(model, settings, slots, topology["config"])
+        listed = stores.listed(topology["config"], model)
+        part("nn.io.keras.checkpoint").compile_model(model, settings, slots, listed)
     return model
 
 
