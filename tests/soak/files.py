@@ -11,8 +11,11 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from functools import partial
 from multiprocessing import get_context
 from random import Random
 
@@ -30,11 +33,21 @@ SHOWN = 20  # failures of a format that are printed
 def check(minutes: float, seed: int) -> bool:
     """Run all formats side by side; return whether every case of each ended as it may."""
     end = time.monotonic() + 60 * minutes
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        tasks = {f: pool.submit(report, f, seed, end) for f in damage.FORMATS}
-        tasks["whole files"] = pool.submit(come_back, seed, end)
-        tasks["graphs"] = pool.submit(read_graphs, seed, end)
-        sound = [_ended(format, task) for format, task in tasks.items()]
+    work = {f: partial(report, f, seed, end) for f in damage.FORMATS}
+    work["whole files"] = partial(come_back, seed, end)
+    work["graphs"] = partial(read_graphs, seed, end)
+    return side_by_side(work)
+
+
+def side_by_side(work: dict[str, Callable[[], bool]]) -> bool:
+    """Do each work in a process of its own, all at the same time; return whether all say True."""
+    with ExitStack() as pools:
+        tasks = {}
+        for name, do in work.items():
+            # A pool for each: one whose process ended does nothing more.
+            pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+            tasks[name] = pools.enter_context(pool).submit(do)
+        sound = [_ended(name, task) for name, task in tasks.items()]
     return all(sound)
 
 

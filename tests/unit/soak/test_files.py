@@ -1,7 +1,9 @@
 """The damaged files of `make soak ONLY=io`: how they are made, and what ends a process."""
 
+import os
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from random import Random
 
 from tests.soak import files
@@ -13,6 +15,30 @@ def test_a_process_that_a_library_ended_fails_its_format(capsys):
     task.set_exception(BrokenProcessPool("a process ended"))
     assert not files._ended("h5", task)
     assert "h5: a process ended" in capsys.readouterr().out
+
+
+def test_formats_are_tried_at_the_same_time_and_one_whose_process_ended_ends_no_other(
+    tmp_path, capsys
+):
+    pipes = [tmp_path / name for name in ("npz", "keras", "onnx")]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    work = {pipe.name: partial(heard, pipe) for pipe in pipes}
+    work |= {"h5": partial(os._exit, 1), "graphs": partial(tell, pipes)}
+    assert not files.side_by_side(work)
+    said = capsys.readouterr().out
+    assert [line.split(":")[0] for line in said.splitlines()] == ["h5"]
+
+
+def heard(pipe):
+    """Wait until another process writes."""
+    return pipe.read_bytes() == b"here"
+
+
+def tell(pipes):
+    for pipe in pipes:
+        pipe.write_bytes(b"here")
+    return True
 
 
 def test_bytes_are_damaged_after_all_else(monkeypatch):
