@@ -7,6 +7,8 @@ import json
 import random
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,8 +35,14 @@ def check(minutes: float, seed: int) -> bool:
     """Run both parts, half of the time each; whether every team trained its network."""
     rng = random.Random(seed)
     say(f"seed {seed}")
-    half = 30 * minutes
-    return networks(rng, time.monotonic() + half) & pages(rng, time.monotonic() + 2 * half)
+    return halves(minutes, partial(networks, rng), partial(pages, rng))
+
+
+def halves(minutes: float, *parts: Callable[[float], bool]) -> bool:
+    """Do two parts, each until half of the time is over; return whether both say True."""
+    start = time.monotonic()
+    sound = [part(start + 30 * minutes * half) for half, part in enumerate(parts, 1)]
+    return all(sound)
 
 
 def networks(rng: random.Random, until: float) -> bool:
