@@ -214,26 +214,34 @@ class Layer(metaclass=Checked):
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables in Keras' order: own trainable, own non-trainable, those of sublayers."""
-        own = sorted(self.own_variables, key=lambda v: not v.trainable)
-        inner = (v for layer in self.sublayers for v in layer.variables)
-        return [*dict.fromkeys((*own, *inner))]  # a model inside may share a layer with this one
+        """All variables: own trainable, own non-trainable, those of sublayers."""
+        return self._gathered("variables", self.sublayers)
 
     @property
     def weights(self) -> list[Variable]:
-        return self.variables
+        """All variables in Keras' order, which differs in models with branches."""
+        return self._gathered("weights", self.sublayers)
+
+    def _gathered(self, name: str, layers: Sequence[Layer]) -> list[Variable]:
+        own = sorted(self.own_variables, key=lambda v: not v.trainable)
+        inner = (v for layer in layers for v in getattr(layer, name))
+        return [*dict.fromkeys((*own, *inner))]  # a model inside may share a layer with this one
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        return [v for v in self.variables if v.trainable and v.owner and v.owner.trainable]
+        return [v for v in self.variables if _trained(v)]
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        trained = set(self.trainable_variables)
-        return [v for v in self.variables if v not in trained]
+        return [v for v in self.variables if not _trained(v)]
 
-    trainable_weights = trainable_variables
-    non_trainable_weights = non_trainable_variables
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if _trained(v)]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if not _trained(v)]
 
     def count_params(self) -> int:
         """Return the number of elements of all variables."""
@@ -523,6 +531,10 @@ class Layer(metaclass=Checked):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+
+def _trained(v: Variable) -> bool:
+    return bool(v.trainable and v.owner and v.owner.trainable)
 
 
 def _filled(shape: Shape, known: Shape) -> Shape:

@@ -93,14 +93,12 @@ class Network(Layer):
             NotBuiltError: the input shape is not known yet.
         """
         if self._listed is None:
-            self._listed = topology.listed(self.graph, self._output_keys)
+            self._listed = topology.listed(self.graph)
         return list(self._listed)
 
     @property
     def weights(self) -> list[Variable]:
-        """All variables, in the order of `layers`."""
-        inner = (v for layer in self.layers for v in layer.weights) if self._graph else ()
-        return [*dict.fromkeys((*inner, *self.variables))]
+        return self._gathered("weights", self.layers if self._graph else self.sublayers)
 
     @property
     def sublayers(self) -> Sequence[Layer]:

@@ -115,18 +115,11 @@ def _address(tensor: SymbolicTensor, places: dict[Node, int]) -> list[Any]:
     return [tensor.node.layer.name, places[tensor.node], tensor.index]
 
 
-def listed(graph: Graph, output_keys: Sequence[str] | None) -> list[Layer]:
+def listed(graph: Graph) -> list[Layer]:
     """Return the layers in the order of Keras' `model.layers`: those with the most layers between
     them and the outputs first.
-
-    Args:
-        graph: a model's graph.
-        output_keys: the name of each output, where they are a dict.
     """
-    ends = graph.outputs
-    if output_keys:  # which Keras sorts
-        ends = [end for _, end in sorted(zip(output_keys, ends, strict=True), key=lambda p: p[0])]
-    waiting = [end.node for end in reversed(ends)]
+    waiting = [end.node for end in reversed(graph.outputs)]
     met: dict[Node, None] = {}  # on the ways back from the outputs
     while waiting:
         node = waiting.pop()

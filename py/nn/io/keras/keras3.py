@@ -148,7 +148,7 @@ def _version(archive: Archive, limits: Limits) -> Any:
 
 
 def _assign(layer: Layer, arrays: Sequence[Array], path: str) -> None:
-    variables = layer.variables
+    variables = layer.weights
     if len(arrays) < len(variables):
         raise MissingEntryError(
             f"{WEIGHTS}, {path}: expected {len(variables)} arrays for {layer.name!r}, "

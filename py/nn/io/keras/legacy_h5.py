@@ -104,7 +104,7 @@ def _listed(arrays: Mapping[str, Array], attributes: Attributes, group: str) -> 
 
 
 def _assign(layer: Layer, arrays: Sequence[Array]) -> None:
-    variables = [*layer.trainable_variables, *layer.non_trainable_variables]
+    variables = [*layer.trainable_weights, *layer.non_trainable_weights]
     if len(arrays) != len(variables):
         raise MismatchError(
             f"h5, {layer.name!r}: expected {len(variables)} arrays, received {len(arrays)}"

@@ -34,8 +34,7 @@ def listed(config: Json, model: Model) -> list[Variable]:
     """Return a model's variables in the order of the layers in its configuration."""
     found: list[Variable] = []
     for item, layer in _pairs(config, model):
-        more = listed(item["config"], layer) if isinstance(layer, Model) else layer.variables
-        found += more
+        found += listed(item["config"], layer) if isinstance(layer, Model) else layer.weights
     return found
 
 
@@ -61,7 +60,7 @@ def groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
 
 
 def variables(layer: Layer, path: str = "") -> Iterator[tuple[str, Variable]]:
-    """Yield each variable with its path ("vars/0"), in the order of `layer.variables`."""
+    """Yield each variable with its path ("vars/0"), in the order of `layer.weights`."""
     kind: Any = type(layer).__name__
     inside: Any = layer
     if kind == "Bidirectional":
