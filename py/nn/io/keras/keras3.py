@@ -95,7 +95,8 @@ def load(
     assets.fill(topology, archive, lambda: read.read(archive.read(WEIGHTS), limits)[0])
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
     arrays, attributes = read.read(archive.read(WEIGHTS), limits)
-    assign_layers(model, arrays, {path: item.get("name") for path, item in attributes.items()})
+    names = {path: item.get("name") for path, item in attributes.items()}
+    assign_layers(model, arrays, names, topology["config"])
     groups = Groups(arrays, {})
     # Where layers compute in 16 bits, Keras puts another around the optimizer, to scale losses.
     slots = groups.inside("optimizer/inner_optimizer") or groups.inside("optimizer") or None
@@ -119,7 +120,10 @@ def layer_arrays(model: Model) -> tuple[dict[str, Array], dict[str, dict[str, st
 
 
 def assign_layers(
-    model: Model, arrays: Mapping[str, Array], names: Mapping[str, str | None]
+    model: Model,
+    arrays: Mapping[str, Array],
+    names: Mapping[str, str | None],
+    config: Any = None,
 ) -> None:
     """Copy arrays into the layers of a model.
 
@@ -127,12 +131,13 @@ def assign_layers(
         model: a built model.
         arrays: the arrays by path.
         names: the name of the layer of each group.
+        config: the model's configuration, where the file has it.
 
     Raises:
         FormatError: an array is missing, or does not fit.
     """
     groups = Groups(arrays, names)
-    for path, layer in list(stores.groups(model, "")):
+    for path, layer in list(stores.groups(model, "", config)):
         group = groups.of(path, layer.name)
         own = groups.inside(group)
         places = [f"{group}/{place}" for place, _ in stores.variables(layer)]

@@ -45,16 +45,26 @@ def _pairs(config: Json, model: Model) -> list[tuple[Json, Layer]]:
     return [(item, layers[name]) for item, name in names if name in layers]
 
 
-def groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
-    """Yield (group path, layer) for the layers with weights, with paths as Keras names them."""
+def groups(model: Model, prefix: str, config: Json | None = None) -> Iterator[tuple[str, Layer]]:
+    """Yield (group path, layer) for the layers with weights, with paths as Keras names them.
+
+    Args:
+        model: a model.
+        prefix: the path of its own group.
+        config: its configuration in the file, whose layers were numbered in that order: earlier
+            versions had another.
+    """
     used: dict[str, int] = {}
-    for layer in model.layers:
+    listed = (config or {}).get("layers", ())
+    items = {item["config"].get("name"): item["config"] for item in listed}
+    places = {name: place for place, name in enumerate(items)}
+    for layer in sorted(model.layers, key=lambda layer: places.get(layer.name, len(places))):
         name = snake_case(type(layer).__name__)
         name = "functional" if name == "model" else name
         used[name] = used.get(name, -1) + 1
         path = f"{prefix}layers/{name}_{used[name]}" if used[name] else f"{prefix}layers/{name}"
         if isinstance(layer, Model):
-            yield from groups(layer, f"{path}/")
+            yield from groups(layer, f"{path}/", items.get(layer.name))
         elif layer.variables:
             yield path, layer
 

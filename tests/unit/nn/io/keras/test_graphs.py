@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import zipfile
+from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "jax"
 
@@ -411,3 +412,11 @@ def test_layers_of_branches_are_listed_and_their_weights_given_in_keras_order(ma
 def names_of(model):
     """Return the names of the layers that have weights, and of the models inside."""
     return [layer.name for layer in model.layers if layer.weights]
+
+
+def test_models_in_branches_keep_their_weights_in_files_of_earlier_versions():
+    """The file was written when groups were numbered in the order of computation."""
+    file = Path(__file__).parent / "files" / "models_in_branches.keras"
+    model = nn.io.load(file.read_bytes())
+    for name, value in (("p", 1), ("q", 2), ("r", 3)):
+        assert np.all(model.get_layer(name).get_layer("a").get_weights()[0] == value), name
