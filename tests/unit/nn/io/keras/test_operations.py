@@ -130,8 +130,10 @@ def train_alike(model: nn.Model, reference: Any, x: Any = X) -> None:
         each.compile(keras.optimizers.SGD(0.01) if each is reference else nn.SGD(0.01), "mse")
         for _ in range(2):
             each.train_on_batch(x, target)
-    for received, expected in zip(model.get_weights(), reference.get_weights(), strict=True):
-        assert_close(received, expected, rtol=1e-3, atol=1e-4)
+    for layer in reference.layers:  # by name: an operation may be several layers here
+        own = model.get_layer(layer.name).get_weights()
+        for received, expected in zip(own, layer.get_weights(), strict=True):
+            assert_close(received, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("which", ONE)
@@ -348,7 +350,10 @@ GROWTH = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(20))
+SEEDS = [pytest.param(seed, marks=pytest.mark.soak if seed >= 8 else ()) for seed in range(40)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_graphs_of_operations_and_layers_drawn_at_random_compute_and_train_alike(
     seed: int, tmp_path: Path
 ) -> None:
