@@ -49,15 +49,6 @@ def press(page, *keys):
         )
 
 
-def planned(page, epochs):
-    """Set how many epochs the next run has."""
-    page.execute_script(
-        "const field = document.getElementById('option-epochs'); field.value = arguments[0];"
-        "field.dispatchEvent(new Event('change'))",
-        epochs,
-    )
-
-
 def read(page, digit):
     page.until(lambda: page.output("prediction").strip() == digit, 10, f"a {digit} to be read")
 
@@ -165,7 +156,7 @@ def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     page.until(lambda: status(page) == "Thank you: noted as a 4, not a 7.")
     count = "document.getElementById('drawn-count').textContent"
     page.until(lambda: page.execute_script(f"return {count}") == "1")
-    planned(page, 100)  # a run that is not over before it is stopped
+    page.change("option-epochs", 100)  # a run that is not over before it is stopped
     page.click("Train")
     page.wait_for_phase("training")
     page.hear()
@@ -173,7 +164,7 @@ def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     page.until("heard.includes('Stop the training first.')")
     page.click("Stop")
     page.wait_for_phase("ready")
-    planned(page, 1)
+    page.change("option-epochs", 1)
     page.click("Learn from my corrections")
     page.until(lambda: status(page).startswith("Learned from your corrections: their loss"), 60)
     words = r"Of the test images (\d+\.\d) % were right, (\d+\.\d) % are\.$"

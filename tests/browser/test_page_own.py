@@ -67,15 +67,6 @@ def loaded(site, word):
     return any(word in request.path for request in site.requests)
 
 
-def planned(page, epochs):
-    """Set how many epochs the next run has."""
-    page.execute_script(
-        "const field = document.getElementById('option-epochs'); field.value = arguments[0];"
-        "field.dispatchEvent(new Event('change'))",
-        epochs,
-    )
-
-
 def press(page, index, words):
     page.execute_script(
         f"[...document.querySelectorAll('.class')[{index}].querySelectorAll('button')]"
@@ -335,11 +326,11 @@ def test_a_network_trained_before_looks_and_one_layer_learns_from_it(page, modul
 @pytest.mark.promise("The page: data", "Trained, they are answered live from the camera")
 def test_the_camera_stops_when_the_mode_is_left(page):
     page.execute_script(f"globalThis.tracks = {TRACKS}")
-    planned(page, 100)  # a run that is not over before it is paused
+    page.change("option-epochs", 100)  # a run that is not over before it is paused
     page.click_in("training", "Pause")
     page.execute_script("document.getElementById('train').click()")
     page.wait_for_phase("paused")
-    planned(page, 6)
+    page.change("option-epochs", 6)
     page.click("Back to digits")
     page.until(lambda: said(page) == "Stop the training first.")
     assert page.find_element(By.ID, "own").is_displayed()

@@ -404,12 +404,7 @@ FOUND = "!document.getElementById('findings').hidden"
 def test_findings_and_precisions_end_with_the_network_or_the_data_that_they_are_of(page, tmp_path):
     page.execute_script("document.getElementById('quantise').closest('details').open = true")
     for field, value in (("option-epochs", 1), ("subset", 0)):  # a link would bring another network
-        page.execute_script(
-            "const field = document.getElementById(arguments[0]); field.value = arguments[1];"
-            "for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind))",
-            field,
-            value,
-        )
+        page.change(field, value)
     for name, (change, end) in changes(page, tmp_path).items():
         page.click("Analyse")
         page.until(f"{FOUND} && !document.getElementById('analyse').disabled")

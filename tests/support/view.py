@@ -87,6 +87,13 @@ const observer = new MutationObserver(() => {
 });
 observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
 """
+# Sets a field as a visitor does.
+CHANGE = """
+const [id, value] = arguments;
+const field = document.getElementById(id);
+field.value = value;
+for (const kind of ["input", "change"]) field.dispatchEvent(new Event(kind));
+"""
 # All that the status line says, for words that others follow before a driver can ask.
 HEAR = """
 globalThis.heard = [];
@@ -191,6 +198,10 @@ class View:
         """First number in `<output name=...>`, or NaN where it shows none."""
         found = re.search(r"-?\d[\d,]*\.?\d*", self.output(name))
         return float(found[0].replace(",", "")) if found else float("nan")
+
+    def change(self, field: str, value: int | str) -> None:
+        """Set the field with this id, and let the page know."""
+        self.execute_script(CHANGE, field, value)
 
     def hear(self) -> None:
         """Note what the status line says from now on, in the array `heard`."""
