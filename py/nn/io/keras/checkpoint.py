@@ -95,7 +95,7 @@ def variables(model: Model, listed: Sequence[Variable]) -> list[Array]:
 
     Args:
         model: a compiled model.
-        listed: its variables in that order; see `nn.io.keras.stores.listed`.
+        listed: its variables in that order; see `nn.io.keras.stores.ordered_variables`.
     """
     optimizer = model.optimizer
     count = np.asarray(optimizer.iterations, np.int32)
@@ -152,7 +152,7 @@ def compile_model(
     Args:
         config: Keras' `compile_config` or older `training_config`; None does nothing.
         arrays: the optimizer's variables in Keras' order, if the file has them.
-        listed: the model's variables in that order; see `nn.io.keras.stores.listed`.
+        listed: the model's variables in that order; see `nn.io.keras.stores.ordered_variables`.
     """
     chosen = _chosen(config)
     if chosen is None:

@@ -62,7 +62,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
     if training is not None:
         model.trainer.prepare()
         document["compile_config"] = training
-        listed = stores.listed(config, model)
+        listed = stores.ordered_variables(config, model)
         attributes["optimizer/vars"] = {"name": model.optimizer.name}
         for index, array in enumerate(keras_training.variables(model, listed)):
             datasets[f"optimizer/vars/{index}"] = array
@@ -103,7 +103,7 @@ def load(
     del arrays  # the model has copies; compiling needs memory too
     settings = document.get("compile_config")
     if compile and settings:
-        listed = stores.listed(topology["config"], model)
+        listed = stores.ordered_variables(topology["config"], model)
         part("nn.io.keras.checkpoint").compile_model(model, settings, slots, listed)
     return model
 

@@ -65,7 +65,7 @@ def load(
     settings = _document(attributes, "training_config", limits)
     if compile and settings:
         slots = _slots(arrays, attributes)
-        listed = stores.listed(topology["config"], model)
+        listed = stores.ordered_variables(topology["config"], model)
         part("nn.io.keras.checkpoint").compile_model(model, settings, slots, listed)
     return model
 

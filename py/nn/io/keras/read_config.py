@@ -34,7 +34,6 @@ LAST = ("attention_mask", "count_weights")
 COMPARING = ("NotEqual",)
 """With what a mask begins."""
 
-
 OPERATIONS = ("keras.src.ops.", "keras.src.activations.")
 """With what the modules of Keras' operations begin."""
 
@@ -45,9 +44,7 @@ DATA = ("string", "bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in
 def handles(item: Any) -> bool:
     """Return whether a layer's settings are those of an operation, not of a layer."""
     module = item.get("module")
-    operation = isinstance(module, str) and module.startswith(
-        ("keras.src.ops.", "keras.src.activations.")
-    )
+    operation = isinstance(module, str) and module.startswith(OPERATIONS)
     return operation or item.get("class_name") == "TFOpLambda"
 
 

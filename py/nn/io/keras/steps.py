@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nn.io.keras.operations import Operation
+from nn.io.keras.operations import NUMPY, Operation
 from nn.io.keras.read_config import handles
 from nn.types import prod
 
@@ -18,8 +18,6 @@ Steps = list[tuple[str, Json, list[Any]]]
 
 An argument is a number, an array, "x0" or "x1" for a tensor of the call, "s0" or "s1" for what a
 step made, "s" for what the last one made, or a list of these."""
-
-NUMPY = "keras.src.ops.numpy"
 
 
 def spread(items: list[Any]) -> list[Any]:

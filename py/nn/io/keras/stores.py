@@ -30,11 +30,13 @@ def sort(config: Json, model: Model) -> None:
             sort(item["config"], layer)
 
 
-def listed(config: Json, model: Model) -> list[Variable]:
+def ordered_variables(config: Json, model: Model) -> list[Variable]:
     """Return a model's variables in the order of the layers in its configuration."""
     found: list[Variable] = []
     for item, layer in _pairs(config, model):
-        found += listed(item["config"], layer) if isinstance(layer, Model) else layer.weights
+        found += (
+            ordered_variables(item["config"], layer) if isinstance(layer, Model) else layer.weights
+        )
     return found
 
 
