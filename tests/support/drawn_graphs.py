@@ -84,9 +84,11 @@ class Drawing:
 
 def activation(d: Drawing, name: str, x: Array) -> Any:
     kind = d.one("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Selu", "Elu",
-                 "LeakyRelu", "Identity", "Neg", "Dropout")  # fmt: skip
+                 "LeakyRelu", "Identity", "Neg", "Dropout", "Abs", "Sqrt", "Reciprocal",
+                 *["Gelu"] * (d.opset >= 20))  # fmt: skip
     alpha = {"alpha": 0.3} if kind in ("Elu", "LeakyRelu") and d.chance(0.7) else {}
-    return node(kind, [name], "out", **alpha)
+    more = {"approximate": d.one("none", "tanh")} if kind == "Gelu" else alpha
+    return node(kind, [name], "out", **more)
 
 
 def convolution(d: Drawing, name: str, x: Array) -> Any:
@@ -152,6 +154,8 @@ def axes(d: Drawing, name: str, x: Array) -> Any:
 def part(d: Drawing, name: str, x: Array) -> Any:
     axis = d.axis(x.ndim)
     size = x.shape[axis]
+    if d.chance(0.2):
+        return split(d, name, axis, size)
     first = int(d.rng.integers(-size, size))
     if d.chance(0.4) and (d.opset >= 11 or first >= 0):
         index = d.one(first, [first])
@@ -163,10 +167,25 @@ def part(d: Drawing, name: str, x: Array) -> Any:
     return node("Slice", [name, *map(d.whole, numbers)], "out")
 
 
+def split(d: Drawing, name: str, axis: int, size: int) -> Any:
+    """A node of two or three parts, of which another node may read any."""
+    count = d.one(2, 3)
+    outputs = [f"part{len(d.nodes)}_{i}" for i in range(count)]
+    outputs[d.one(*range(count))] = "out"
+    if d.opset >= 18 and d.chance(0.3):
+        return node("Split", [name], outputs, axis=axis, num_outputs=count)
+    ends = sorted(int(d.rng.integers(0, size + 1)) for _ in range(count - 1))
+    sizes = [int(n) for n in np.diff([0, *ends, size])]
+    even = {} if d.chance(0.3) else {"split": sizes}
+    if d.opset < 13 or not even:
+        return node("Split", [name], outputs, axis=axis, **even)
+    return node("Split", [name, d.whole(*sizes)], outputs, axis=axis)
+
+
 def together(d: Drawing, name: str, x: Array) -> Any:
     if d.chance(0.4):
         return node("Concat", [name, d.any_value()], "out", axis=d.axis(x.ndim))
-    kind = d.one("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean")
+    kind = d.one("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean", "MatMul")
     return node(kind, [name, d.any_value()], "out")
 
 
@@ -174,7 +193,7 @@ def with_constant(d: Drawing, name: str, x: Array) -> Any:
     kind = d.one("Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu", "Pow")
     shape = [d.one(1, size) for size in x.shape[d.one(*range(x.ndim)) :]]
     shape = [1, *shape] if d.chance(0.1) else shape
-    number = {"Max": d.one(0.0, 1.0), "Pow": d.one(1.0, 2.0, 3.0)}.get(kind)
+    number = {"Max": d.one(0.0, 1.0, None), "Pow": d.one(1.0, 2.0, 3.0, -1.0, 0.5)}.get(kind)
     made = (
         d.rng.normal(size=shape) + 3 * (kind == "Div") if number is None else np.full(shape, number)
     )
@@ -184,6 +203,10 @@ def with_constant(d: Drawing, name: str, x: Array) -> Any:
 
 def product(d: Drawing, name: str, x: Array) -> Any:
     units = d.one(1, 2, 4)
+    alike = [n for n, v in d.values.items() if v.ndim > 2 and v.shape[:-2] == x.shape[:-2]]
+    fits = [n for n in alike if d.values[n].shape[-2] == x.shape[-1]]
+    if fits and d.chance(0.5):
+        return node("MatMul", [name, d.one(*fits)], "out")
     if x.ndim > 2 or d.chance(0.3):
         return node("MatMul", [name, d.numbers(*[1] * d.one(0, 0, 1), x.shape[-1], units)], "out")
     turned = d.one(0, 1)
@@ -245,21 +268,23 @@ def drawn(seed: int) -> tuple[bytes, Drawing] | None:
         x = d.values[name]
         kinds = [*OF_VALUES, *(OF_IMAGES * 2 if x.ndim > 2 else [])] if x.ndim > 1 else [activation]
         made = d.one(*kinds)(d, name, x)
-        made.output[0], made.name = f"v{number}", f"{made.op_type} of v{number}"
+        own = [*made.output].index("out")
+        made.output[own], made.name = f"v{number}", f"{made.op_type} of v{number}"
         try:
             [value] = runtime(bytes_of(d, [*d.nodes, made], shape), d.values["x"])
         except REFUSALS:
             continue
         if value.size and value.size < 3000 and np.all(np.isfinite(value)):
             d.nodes.append(made)
-            d.values[made.output[0]] = value
+            d.values[made.output[own]] = value
     return (bytes_of(d, d.nodes, shape), d) if d.nodes else None
 
 
 def bytes_of(d: Drawing, nodes: Sequence[Any], shape: Sequence[int | str]) -> bytes:
     used = {name for each in nodes for name in each.input}
     constants = {name: array for name, array in d.constants.items() if name in used}
-    return graph(nodes, constants, shape, d.opset, output=nodes[-1].output[0])
+    output = next(name for name in nodes[-1].output if name.startswith("v"))
+    return graph(nodes, constants, shape, d.opset, output=output)
 
 
 def own_order(d: Drawing) -> bool:

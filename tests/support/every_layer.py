@@ -126,6 +126,12 @@ def _beside_an_array(random: Random, x: Any) -> Any:
     return join()([x, array])
 
 
+def _scored(random: Random, x: Any) -> Any:
+    """Return the products of each step with each, apart for several heads or not."""
+    x = random.choice([x, L.Reshape((1, *x.shape[1:]))(x)])
+    return L.Matmul()([x, L.Permute((2, 1) if len(x.shape) == 3 else (1, 3, 2))(x)])
+
+
 SPECIAL: dict[str, tuple[str, Make]] = {
     "Attention": ("steps", lambda random, x: L.Attention()([x, x])),
     "Bidirectional": ("steps", _around("Bidirectional", lambda: L.LSTM(2), lambda: L.GRU(3))),
@@ -141,6 +147,7 @@ SPECIAL: dict[str, tuple[str, Make]] = {
     ),
     "Hashing": ("vector", lambda random, x: L.Hashing(5)(_numbers(x))),
     "IntegerLookup": ("vector", lambda random, x: L.IntegerLookup(vocabulary=[2, 0])(_numbers(x))),
+    "Matmul": ("steps", _scored),
     "MultiHeadAttention": ("steps", lambda random, x: L.MultiHeadAttention(2, 3)(x, x)),
     "RNN": ("steps", _stacked),
     "TimeDistributed": (

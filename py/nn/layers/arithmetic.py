@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nn import kernels
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.graph import SymbolicTensor
@@ -18,7 +19,7 @@ from nn.layers import merging
 from nn.layers.base import Layer
 from nn.layers.constant import constant
 from nn.layers.rescaling import Rescaling
-from nn.types import Array, Shape
+from nn.types import Array, Shape, prod
 
 
 class Divide(merging.Merge):
@@ -56,6 +57,45 @@ class Power(Layer):
         x = ctx.saved
         slope = np.power(x, x.dtype.type(self.exponent - 1))
         return np.multiply(dy, x.dtype.type(self.exponent) * slope, out=ctx.buffer("dx", dy.shape))
+
+
+class Matmul(Layer):
+    """Products of matrices, for each sample and all axes before the last two:
+    (n, ..., t, d), (n, ..., d, s) -> (n, ..., t, s).
+
+    Raises:
+        ShapeError: other than two inputs, or shapes that do not fit.
+    """
+
+    several_inputs = True
+
+    def build(self, *input_shapes: Shape) -> None:
+        a, b = input_shapes if len(input_shapes) == 2 else ((), ())
+        pairs = zip((*a[1:-2], a[-1]), (*b[1:-2], b[-2]), strict=False) if len(a) > 2 else ()
+        if not pairs or len(a) != len(b) or any(x != y and None not in (x, y) for x, y in pairs):
+            raise ShapeError(
+                f"{self.name}: expected (n, ..., t, d) and (n, ..., d, s), received "
+                f"{list(input_shapes)}"
+            )
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        a, b = input_shapes
+        return (*a[:-1], b[-1])
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        a, b = ctx.saved = [_matrices(x) for x in inputs]
+        return kernels.batch_matmul(a, b).reshape(*inputs[0].shape[:-1], b.shape[-1])
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        (a, b), d = ctx.saved, _matrices(dy)
+        da = kernels.batch_matmul(d, b.transpose(0, 1, 3, 2))
+        db = kernels.batch_matmul(a.transpose(0, 1, 3, 2), d)
+        between = dy.shape[:-2]
+        return da.reshape(*between, *da.shape[2:]), db.reshape(*between, *db.shape[2:])
+
+
+def _matrices(x: Any) -> Any:
+    return x.reshape(len(x), prod(x.shape[1:-2]), *x.shape[-2:])
 
 
 class GetItem(Layer):
@@ -149,15 +189,14 @@ def magnitude(tensor: SymbolicTensor) -> Any:
 
 
 def product(a: SymbolicTensor, b: Any) -> Any:
-    """Return the matrix products of two tensors, sample by sample: (n, t, d) @ (n, d, s).
+    """Return the matrix products of two tensors: (n, ..., t, d) @ (n, ..., d, s).
 
     Returns NotImplemented where `b` is not a tensor.
     """
     if not isinstance(b, SymbolicTensor):
         return NotImplemented
-    if len(a.shape) != 3 or len(b.shape) != 3:
-        raise ConfigError(f"expected matrices (n, t, d) @ (n, d, s), received {a!r} and {b!r}")
-    return merging.Dot(axes=(2, 1))([a, b])
+    three = len(a.shape) == len(b.shape) == 3  # what TensorFlow.js has
+    return (merging.Dot(axes=(2, 1)) if three else Matmul(masking=False))([a, b])
 
 
 _MERGES = {"+": merging.Add, "-": merging.Subtract, "*": merging.Multiply, "/": Divide}

@@ -284,8 +284,10 @@ class Concatenate(Layer):
         self.axis = axis
 
     def build(self, *input_shapes: Shape) -> None:
-        rest = {self._without_axis(s) for s in input_shapes}
-        if len(input_shapes) < 2 or len(rest) > 1:
+        rest = [self._without_axis(s) for s in input_shapes]
+        apart = len({*map(len, rest)}) > 1
+        apart = apart or any(len({*sizes} - {None}) > 1 for sizes in zip(*rest, strict=False))
+        if len(input_shapes) < 2 or apart:
             raise ShapeError(
                 f"{self.name}: expected 2 or more inputs equal but for axis {self.axis}, "
                 f"received {input_shapes}"

@@ -306,9 +306,12 @@ def _moved(call: Operation) -> tuple[str, Json]:
 
 def _product(call: Operation) -> tuple[str, Json]:
     shapes = [call.shape_of(tensor) for tensor in call.tensors]
-    if [len(shape or ()) for shape in shapes] != [3, 3]:
-        raise call.refused(f"tensors (n, t, d) and (n, d, s), received {shapes}")
-    return "Dot", {"axes": [2, 1]}
+    ranks = [len(shape or ()) for shape in shapes]
+    if ranks == [3, 3]:
+        return "Dot", {"axes": [2, 1]}
+    if call.shape and (len(ranks) != 2 or ranks[0] != ranks[1] or ranks[0] < 3):
+        raise call.refused(f"tensors (n, ..., t, d) and (n, ..., d, s), received {shapes}")
+    return "Matmul", {}
 
 
 def _padded(call: Operation) -> tuple[str, Json]:
@@ -359,7 +362,7 @@ OPERATIONS = {
     "HardShrink": _activation("hard_shrink", threshold=0.5),
     "LeakyRelu": _same("LeakyReLU", "negative_slope"),
     "LogSoftmax": _activation("log_softmax", axis=-1),
-    "Matmul": Row(_product, keys=()),
+    "Matmul": Row(_product, lambda kind, config: {} if kind == "Matmul" else None, keys=()),
     "Max": _pooled("Max"),
     "Mean": _pooled("Average"),
     "Moveaxis": Row(_moved, keys=("source", "destination")),

@@ -229,7 +229,8 @@ def _object3(key: str, value: Any) -> Any:
 
 
 def _is_operation(layer: Json) -> bool:
-    return layer["config"].get("masking") is False or layer["class_name"] == "GetItem"
+    operation = layer["class_name"] in ("GetItem", "Matmul")
+    return operation or layer["config"].get("masking") is False
 
 
 def _slice(start: int | None, stop: int | None, step: int | None) -> Json:

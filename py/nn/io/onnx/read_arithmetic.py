@@ -60,7 +60,7 @@ def _multiply(constant: Any, second: bool) -> dict[str, Any]:
 
 def _divide(constant: Any, second: bool) -> dict[str, Any] | None:
     wide = constant.astype(np.float64)
-    return {"scale": 1 / wide} if second and np.all(wide) else None
+    return {"scale": 1 / wide} if np.all(wide) else None
 
 
 def rescaled(
@@ -162,25 +162,78 @@ def _several(kind: str) -> Handle:
     return handle
 
 
-def _max(reader: Reader, node: Node) -> None:
-    constants = [reader.constants[name] for name in node.inputs if name in reader.constants]
-    if not constants:
-        reader.set(node, merged(reader, node, "Maximum"))
+def extreme(kind: str) -> Handle:
+    """Return the conversion of Max or Min, of values of the model and constants."""
+
+    def handle(reader: Reader, node: Node) -> None:
+        constants = [reader.constants[name] for name in node.inputs if name in reader.constants]
+        if not constants:
+            reader.set(node, merged(reader, node, kind))
+            return
+        x = reader.symbol(node, min(i for i, n in enumerate(node.inputs) if n in reader.symbols))
+        if len(node.inputs) != 2:
+            raise UnsupportedError(f"{where(node)}: expected two inputs, received {node.inputs}")
+        reader.set(node, bounded(reader, node, x, kind, constants[0]))
+
+    return handle
+
+
+def bounded(reader: Reader, node: Node, x: Symbol, kind: str, constant: Any) -> Symbol:
+    """Return the larger or smaller of a value and a constant that ONNX broadcasts.
+
+    Args:
+        reader: the state of the import.
+        node: the node that uses the constant.
+        x: the value.
+        kind: "Maximum" or "Minimum".
+        constant: as in `fitted`.
+    """
+    least = kind == "Maximum" and bool(np.all(np.asarray(constant) >= 0))
+    if least and single(x, np.asarray(constant)) == 0:
+        return replace(reader.apply("ReLU", x), positive=True)
+    x = reader.in_order(x) if x.image and np.size(constant) > 1 else x
+    inner = fitted(node, x.sizes, constant)
+    reader.claim(inner.nbytes, where(node))
+    inner = np.moveaxis(inner, 0, -1) if x.first else inner
+    other = reader.apply("ConstantArray", x, value=inner[None])
+    return replace(reader.apply(kind, x, other), positive=least)
+
+
+def _quotient(reader: Reader, node: Node) -> None:
+    if node.inputs[0] not in reader.constants:
+        merge("Divide", _divide)(reader, node)
         return
-    x = reader.symbol(node, 0 if node.inputs[-1] in reader.constants else 1)
-    if len(node.inputs) != 2 or single(x, constants[0]) != 0:
-        raise UnsupportedError(f"{where(node)}: expected values of the model, or the constant 0")
-    reader.set(node, replace(reader.apply("ReLU", x), positive=True))
+    x = powered(reader, reader.symbol(node, 1), -1.0)
+    reader.set(node, rescaled(reader, node, x, scale=reader.constants[node.inputs[0]]))
 
 
 def _power(reader: Reader, node: Node) -> None:
     x = reader.symbol(node)
     exponent = single(x, reader.needed(node, 1))
-    if exponent not in (1.0, 2.0):
-        raise UnsupportedError(f"{where(node)}: expected the exponent 1 or 2")
-    squared = exponent == 2.0
-    made = reader.apply("Multiply", x, x) if squared else x
-    reader.set(node, replace(made, positive=True) if squared else made)
+    if exponent is None:
+        raise UnsupportedError(f"{where(node)}: expected a number as exponent")
+    reader.set(node, powered(reader, x, exponent))
+
+
+def powered(reader: Reader, x: Symbol, exponent: float) -> Symbol:
+    """Return a value to the power of a number."""
+    if exponent == 1:
+        return x
+    squared = exponent == 2
+    made = (
+        reader.apply("Multiply", x, x) if squared else reader.apply("Power", x, exponent=exponent)
+    )
+    return replace(made, positive=squared or x.positive)
+
+
+def _to(exponent: float) -> Handle:
+    return lambda reader, node: reader.set(node, powered(reader, reader.symbol(node), exponent))
+
+
+def _absolute(reader: Reader, node: Node) -> None:
+    x = reader.symbol(node)
+    made = reader.apply("Maximum", x, reader.apply("Rescaling", x, scale=-1.0))
+    reader.set(node, replace(made, positive=True))
 
 
 def _negative(reader: Reader, node: Node) -> None:
@@ -188,14 +241,17 @@ def _negative(reader: Reader, node: Node) -> None:
 
 
 OPERATORS: dict[str, Handle] = {
+    "Abs": _absolute,
     "Add": merge("Add", _add),
-    "Div": merge("Divide", _divide),
-    "Max": _max,
+    "Div": _quotient,
+    "Max": extreme("Maximum"),
     "Mean": _several("Average"),
-    "Min": _several("Minimum"),
+    "Min": extreme("Minimum"),
     "Mul": merge("Multiply", _multiply),
     "Neg": _negative,
     "Pow": _power,
+    "Reciprocal": _to(-1.0),
+    "Sqrt": _to(0.5),
     "Sub": merge("Subtract", _subtract),
     "Sum": _several("Add"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from nn.io.errors import UnsupportedError
@@ -35,7 +35,7 @@ def _inside(node: Node, axes: Sequence[int] | None) -> list[int]:
     return list(axes)
 
 
-def _moved(x: Symbol, axis: int) -> int:
+def moved(x: Symbol, axis: int) -> int:
     """Return the place of one of the graph's axes among the engine's."""
     if not x.first or axis == 0:
         return axis
@@ -53,7 +53,7 @@ def _squeeze(reader: Reader, node: Node) -> None:
     axes = _inside(node, axes)
     if any(x.sizes[axis - 1] != 1 for axis in axes):
         raise UnsupportedError(f"{where(node)}: expected sizes of 1, received {['n', *x.sizes]}")
-    gone = {_moved(x, axis) for axis in axes}
+    gone = {moved(x, axis) for axis in axes}
     sizes = [size for place, size in enumerate(x.tensor.shape) if place and place not in gone]
     # Without its channels' axis an image is in the graph's order.
     first = x.first and 1 not in axes and len(sizes) > 1
@@ -93,7 +93,7 @@ def _reduce(kind: str, *, total: bool = False, negative: bool = False) -> Handle
             reader.set(node, x)
             return
         axes = _inside(node, axes)
-        count = math.prod(known(node, x)[_moved(x, axis) - 1] for axis in axes) if total else 1
+        count = math.prod(known(node, x)[moved(x, axis) - 1] for axis in axes) if total else 1
         if negative:
             x = reader.apply("Rescaling", x, scale=-1.0)
         kept = bool(node.attributes.get("keepdims", 1))
@@ -110,19 +110,28 @@ def _pooled(
     if x.first and axes == [*range(2, x.rank)]:  # an image's places
         made = reader.apply(f"Global{kind}Pooling{x.rank - 2}D", x, keepdims=kept)
         return made if kept else replace(made, first=False)
-    sizes = known(node, x)
-    gone = sorted(_moved(x, axis) for axis in axes)
+    sizes = [None, *x.tensor.shape[1:]]
+    if sizes.count(None) > 2:
+        raise UnsupportedError(
+            f"{where(node)}: expected at most one unknown size, received {['n', *x.sizes]}"
+        )
+    gone = sorted(moved(x, axis) for axis in axes)
     rest = [place for place in range(1, x.rank) if place not in gone]
     if not rest and not kept:
         raise UnsupportedError(f"{where(node)}: expected an axis beside the batch's to stay")
     order = [*gone, *rest]
     turned = x if order == sorted(order) else reader.apply("Permute", x, dims=order)
-    count = math.prod(sizes[place - 1] for place in gone)
-    flat = shaped(reader, turned, [count, math.prod(sizes) // max(count, 1)])
+    flat = shaped(reader, turned, [_together(sizes[p] for p in some) for some in (gone, rest)])
     made = reader.apply(f"Global{kind}Pooling1D", flat)
-    left = [1 if n in gone else size for n, size in enumerate(sizes, 1) if kept or n not in gone]
+    left = [1 if n in gone else sizes[n] for n in range(1, x.rank) if kept or n not in gone]
     first = x.first and (kept or (1 not in axes and len(left) > 1))
     return replace(shaped(reader, made, left), first=first, positive=x.positive)
+
+
+def _together(sizes: Iterable[int | None]) -> int | None:
+    """Return the size of axes that become one, None if one of theirs is unknown."""
+    every = [*sizes]
+    return None if None in every else math.prod(size or 0 for size in every)
 
 
 # Softmax.
@@ -140,7 +149,7 @@ def softmax(name: str) -> Handle:
         if reader.opset < 13 and axis < x.rank - 1:
             made = _over_all_after(reader, node, x, axis, name)
         else:
-            made = _over_one(reader, x, _moved(x, axis), name)
+            made = _over_one(reader, x, moved(x, axis), name)
         reader.set(node, replace(made, positive=name == "softmax"))
 
     return handle

@@ -16,12 +16,12 @@ from nn.io.onnx.messages import DTYPES, Node
 from nn.io.onnx.reader import Reader, where
 
 _MOVES = (
-    "Cast", "Concat", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose",
-    "Unsqueeze",
+    "Cast", "Concat", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze",
+    "Transpose", "Unsqueeze",
 )  # fmt: skip
 _EXACT = (
-    "Add", "Clip", "Max", "Min", "Mul", "Neg", "ReduceMax", "ReduceMin", "ReduceSum", "Relu", "Sub",
-    "Sum",
+    "Abs", "Add", "Clip", "Max", "Min", "Mul", "Neg", "ReduceMax", "ReduceMin", "ReduceSum", "Relu",
+    "Sub", "Sum",
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def check(reader: Reader, node: Node) -> None:
         )
     made = _made(reader, node, given)
     if made.kind != "f":
-        reader.integers[node.outputs[0]] = made
+        reader.integers.update(dict.fromkeys(node.outputs, made))
 
 
 def _made(reader: Reader, node: Node, given: np.dtype[Any]) -> np.dtype[Any]:

@@ -48,12 +48,14 @@ def _gemm(reader: Reader, node: Node) -> None:
 def _mat_mul(reader: Reader, node: Node) -> None:
     if all(name in reader.symbols for name in node.inputs):
         a, b = (reader.in_order(reader.symbol(node, index)) for index in (0, 1))
-        if a.rank != 3 or b.rank != 3:
+        if a.rank != b.rank or a.rank < 3:
             raise UnsupportedError(
                 f"{where(node)}: expected matrices for each sample, received {a.rank} and {b.rank} "
                 "axes"
             )
-        reader.set(node, reader.apply("Dot", a, b, axes=[2, 1]))
+        options = {"axes": [2, 1]} if a.rank == 3 else {}
+        made = reader.apply("Dot" if options else "Matmul", a, b, **options)
+        reader.set(node, replace(made, turned=False))
         return
     kernel, x = reader.needed(node, 1), reader.symbol(node)
     if kernel.ndim < 2 or kernel.ndim > x.rank or math.prod(kernel.shape[:-2]) != 1:
@@ -177,11 +179,13 @@ def _pad(
         counted: whether a pool counts the zeros, as Keras' "same" does not.
     """
     mode = node.attributes.get("auto_pad", "NOTSET")
-    if mode not in ("NOTSET", "VALID", "", "SAME_UPPER"):
+    if mode not in ("NOTSET", "VALID", "", "SAME_UPPER", "SAME_LOWER"):
         raise UnsupportedError(f"{where(node)}: no auto_pad {mode!r} here")
     rank = len(window)
     same = _same(x.tensor.shape[1:-1], window, strides)
-    pads = same if mode == "SAME_UPPER" else _list(node, "pads", 2 * rank, 0)
+    lower = [*same[rank:], *same[:rank]] if same else None  # the odd one goes in front
+    pads = {"SAME_UPPER": same, "SAME_LOWER": lower}.get(str(mode), [])
+    pads = _list(node, "pads", 2 * rank, 0) if pads == [] else pads
     if not counted and (mode == "SAME_UPPER" or (pads == same and any(pads or ()))):
         return x, "same"
     if pads is None:
@@ -223,9 +227,10 @@ def _same(
     """Return the pads of Keras' "same" padding for these sizes."""
     before, after = [], []
     for size, extent, stride in zip(sizes, window, strides, strict=True):
-        if size is None:
+        if size is None and stride > 1:
             return None
-        total = max((-(-size // stride) - 1) * stride + extent - size, 0)
+        steps = -(-size // stride) if size else 1  # by single steps any size has the same pads
+        total = max((steps - 1) * stride + extent - (size or 1), 0)
         before.append(total // 2)
         after.append(total - total // 2)
     return [*before, *after]
@@ -394,11 +399,15 @@ def _clip(reader: Reader, node: Node) -> None:
             default if end is None else float(end.reshape(()))
             for end, default in zip(ends, (-np.inf, np.inf), strict=True)
         )
-    if low != 0:
-        raise UnsupportedError(f"{where(node)}: expected a minimum of 0, received {low}")
-    most = float(high) if high < np.finfo(np.float32).max else None
-    made = reader.apply("ReLU", reader.symbol(node), max_value=most)
-    reader.set(node, replace(made, positive=True))
+    x, most = reader.symbol(node), float(np.finfo(np.float32).max)
+    if low == 0:
+        made = reader.apply("ReLU", x, max_value=float(high) if high < most else None)
+        reader.set(node, replace(made, positive=True))
+        return
+    for kind, end in (("Maximum", low), ("Minimum", high)):
+        if abs(end) < most:
+            x = read_arithmetic.bounded(reader, node, x, kind, end)
+    reader.set(node, x)
 
 
 def _hard_sigmoid(reader: Reader, node: Node) -> None:
@@ -453,9 +462,16 @@ def _unit_length(reader: Reader, node: Node) -> None:
 
 
 def _gelu(reader: Reader, node: Node) -> None:
-    if node.attributes.get("approximate", "none") != "none":
-        raise UnsupportedError(f"{where(node)}: no approximate gelu here")
-    _activation("gelu")(reader, node)
+    """The gelu, or by tanh: x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2."""
+    if node.attributes.get("approximate", "none") != "tanh":
+        _activation("gelu")(reader, node)
+        return
+    x = reader.symbol(node)
+    cubes = reader.apply("Rescaling", read_arithmetic.powered(reader, x, 3.0), scale=0.044715)
+    wide = reader.apply("Rescaling", reader.apply("Add", x, cubes), scale=math.sqrt(2 / math.pi))
+    curve = reader.apply("Activation", wide, activation="tanh")
+    share = reader.apply("Rescaling", curve, scale=0.5, offset=0.5)
+    reader.set(node, reader.apply("Multiply", x, share))
 
 
 def _same_value(reader: Reader, node: Node) -> None:
@@ -540,7 +556,9 @@ def _reshape(reader: Reader, node: Node) -> None:
     # A batch of 1 that a graph states is any batch here, in its inputs and in its shapes.
     inputs = [value for value in reader.graph.inputs if value.name not in reader.constants]
     alone = any((value.shape or [None])[0] == 1 for value in inputs)
-    batch = target[0] == 0 or (alone and target[0] == 1)
+    if alone and target[0] == 1:
+        target = [0, *target[1:]]
+    batch = target[0] == 0
     whole = target[1:] == [known] if target[0] == -1 else batch and target[1:] in ([-1], [known])
     if whole and x.rank > 2:
         reader.set(node, _flat(reader, x))
@@ -589,6 +607,33 @@ def _concat(reader: Reader, node: Node) -> None:
     reader.set(node, replace(reader.apply("Concatenate", *symbols, axis=axis), image=None))
 
 
+def _split(reader: Reader, node: Node) -> None:
+    x = reader.symbol(node)
+    x = reader.in_order(x) if x.image else x
+    axis = axis_of(node, 0, x.rank)
+    size = x.sizes[axis - 1] if axis else None
+    if size is None:
+        raise UnsupportedError(
+            f"{where(node)}: expected a known axis after the batch's, received axis {axis} of "
+            f"{['n', *x.sizes]}"
+        )
+    given: Any = reader.constant(node, 1)
+    given = node.attributes.get("split") if given is None else np.ravel(given).tolist()
+    each = -(-size // len(node.outputs))
+    ends = np.cumsum(given or [each] * len(node.outputs)).tolist()
+    if (
+        len(ends) != len(node.outputs)
+        or min(np.diff(ends, prepend=0)) < 0
+        or (given and ends[-1] != size)
+    ):
+        raise UnsupportedError(f"{where(node)}: expected parts of {size}, received {given}")
+    before = [[None, None, None]] * (read_axes.moved(x, axis) - 1)
+    for name, start, end in zip(node.outputs, [0, *ends], ends, strict=False):
+        if reader.used(name):
+            made = reader.apply("GetItem", x, index=[*before, [start, min(end, size), 1]])
+            reader.symbols[name] = replace(made, positive=x.positive)
+
+
 OPERATORS: dict[str, Handle] = {
     **read_arithmetic.OPERATORS,
     **read_axes.OPERATORS,
@@ -630,6 +675,7 @@ OPERATORS: dict[str, Handle] = {
     "Softplus": _activation("softplus", positive=True),
     "Slice": _gather,
     "Softsign": _activation("softsign"),
+    "Split": _split,
     "Tanh": _activation("tanh"),
     "Transpose": _transpose,
 }

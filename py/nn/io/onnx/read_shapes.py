@@ -21,6 +21,8 @@ MOST = 1000
 """Sizes that one value holds: no tensor has so many axes, and a few nodes could make gigabytes."""
 UNKNOWN = "?"
 """Another size that is unknown."""
+ROWS = "n * steps"
+"""The batch size times another."""
 
 
 def handles(reader: Reader, node: Node) -> bool:
@@ -51,7 +53,10 @@ def compute(reader: Reader, node: Node) -> None:
         made = _OPERATORS[node.operator](node, *given)
         if np.size(made) > MOST:
             raise LimitError(f"{where(node)}: expected at most {MOST} sizes, got {np.size(made)}")
-    reader.sizes[node.outputs[0]] = made
+    if all(isinstance(size, int | np.integer) for size in np.ravel(made)):
+        reader.constants[node.outputs[0]] = np.asarray(made, np.int64)
+    else:
+        reader.sizes[node.outputs[0]] = made
 
 
 def _filled(reader: Reader, node: Node) -> float:
@@ -70,16 +75,16 @@ def _filled(reader: Reader, node: Node) -> float:
 
 
 def target(reader: Reader, node: Node) -> list[int]:
-    """Return the target shape of a Reshape; 0 means the batch size."""
+    """Return the target shape of a Reshape; 0 means the batch size, -1 what is left."""
     name = node.inputs[1] if len(node.inputs) > 1 else ""
     if name not in reader.sizes:
         return [int(size) for size in np.ravel(reader.needed(node, 1))]
     known = np.ravel(reader.sizes[name]).tolist()
-    if BATCH in known[1:]:
+    if BATCH in known[1:] or ROWS in known:
         raise UnsupportedError(f"{where(node)}: expected the batch in front, received {known}")
-    if UNKNOWN in known:
+    if known.count(UNKNOWN) + known.count(-1) > 1:
         raise UnsupportedError(f"{where(node)}: expected a known shape, received {known}")
-    return [0 if size == BATCH else int(size) for size in known]
+    return [0 if size == BATCH else -1 if size == UNKNOWN else int(size) for size in known]
 
 
 def _shape(reader: Reader, node: Node) -> Any:
@@ -133,6 +138,8 @@ def _arithmetic(function: Callable[[Any, Any], Any], neutral: int) -> Callable[.
             return a
         if a == neutral and function in (int.__mul__, int.__add__):
             return b
+        if function is int.__mul__ and BATCH in (a, b) and a != b:
+            return ROWS
         raise UnsupportedError(f"{where(node)}: expected known sizes, received {a!r} and {b!r}")
 
     def handle(node: Node, a: Any, b: Any) -> Any:

@@ -53,7 +53,7 @@ class Turned:
     def sizes(self) -> list[Size]:
         """The sizes in the graph's order."""
         if self.rows:
-            return ["n * steps", self.view[-1]]
+            return [read_shapes.ROWS, self.view[-1]]
         known: tuple[Size, ...] = (read_shapes.BATCH, *self.view)
         return [known[place] for place in self.order]
 
@@ -120,12 +120,18 @@ def handles(reader: Reader, node: Node) -> bool:
 
 def _makes_rows(reader: Reader, node: Node) -> bool:
     """Return whether a Reshape joins all axes but the last, as before a product of matrices."""
-    shape = reader.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
     x = reader.symbols[node.inputs[0]]
-    inner = x.tensor.shape[1:]
-    if shape is None or x.first or x.image or len(inner) < 2 or inner[-1] is None:
+    return not x.first and not x.image and _joined(reader, node, x.tensor.shape[1:])
+
+
+def _joined(reader: Reader, node: Node, view: Sequence[int | None]) -> bool:
+    """Return whether the target shape is one of two axes, the last as it is."""
+    name = node.inputs[1] if len(node.inputs) > 1 else ""
+    shape = reader.sizes.get(name, reader.constants.get(name))
+    if shape is None or len(view) < 2 or view[-1] is None or set(view[:-1]) == {1}:
         return False
-    return bool(np.ravel(shape).tolist() == [-1, inner[-1]] and set(inner[:-1]) != {1})
+    target = np.ravel(shape).tolist()
+    return target in ([-1, view[-1]], [read_shapes.ROWS, view[-1]])
 
 
 def compute(reader: Reader, node: Node, handle: Handle) -> None:
@@ -217,14 +223,16 @@ def _unsqueeze(reader: Reader, node: Node, value: Turned) -> Turned:
 def _reshape(reader: Reader, node: Node, value: Turned) -> Turned:
     """Join axes that follow each other in both orders; axes of size 1 come and go."""
     sizes = value.sizes
-    if node.inputs[0] in reader.symbols:
+    last = value.order[-1] == len(value.order) - 1
+    if not value.rows and last and _joined(reader, node, value.view):
         return replace(value, rows=True)
     if value.rows:
         target = np.ravel(read_shapes.sizes(reader, node, node.inputs[1])).tolist()
-        known = [None if size == read_shapes.UNKNOWN else size for size in target]
-        if known[0] not in (-1, read_shapes.BATCH) or tuple(known[1:]) != value.view:
+        apart = replace(value, rows=False)
+        left = [(a, b) for a, b in zip(target, apart.sizes, strict=False) if _other(a, b)]
+        if len(target) != len(apart.sizes) or [a for a, _ in left] not in ([], [-1]):
             raise UnsupportedError(f"{where(node)}: no reshape of {sizes} to {target} here")
-        return replace(value, rows=False)
+        return apart
     target = _resolved(reader, node, sizes)
     value = value.without([p for p, size in enumerate(value.view, 1) if size == 1])
     rest = list(zip(value.sizes, value.order, strict=True))
@@ -246,6 +254,10 @@ def _reshape(reader: Reader, node: Node, value: Turned) -> Turned:
     places = sorted(range(len(groups)), key=lambda i: groups[i] or [len(value.order)])
     view = tuple(None if target[i] is None else int(target[i]) for i in places[1:])  # type: ignore[arg-type]
     return replace(value, view=view, order=tuple(places.index(i) for i in range(len(groups))))
+
+
+def _other(size: Any, own: Size) -> bool:
+    return bool(size != (read_shapes.UNKNOWN if own is None else own))
 
 
 def _resolved(reader: Reader, node: Node, sizes: list[Size]) -> list[Size]:

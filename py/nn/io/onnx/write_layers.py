@@ -321,6 +321,38 @@ def _concatenate(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) 
     return Image(shape, last=writer.add("Concat", names, axis=layer.axis))
 
 
+def _part(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    """Append Slice, and Squeeze for each axis of which one element is taken."""
+    most = np.iinfo(np.int64).max
+    spans, single = [], []
+    for axis, index in enumerate(layer.index, 1):
+        if isinstance(index, int):
+            single.append(axis)
+        start, stop, step = index if isinstance(index, list) else (index, index + 1 or None, 1)
+        step = 1 if step is None else step
+        ends = (0, most) if step > 0 else (most, -most)
+        start, stop = (e if n is None else n for n, e in zip((start, stop), ends, strict=True))
+        spans.append((start, stop, axis, step))
+    names = ("starts", "ends", "axes", "steps")
+    numbers = zip(names, zip(*spans, strict=True), strict=False)
+    kept = [writer.constant(f"{layer.name}/{name}", n, np.int64) for name, n in numbers]
+    made = writer.add("Slice", [writer.last(inputs[0]), *kept])
+    if single:
+        made = writer.add(
+            "Squeeze", [made, writer.constant(f"{layer.name}/gone", single, np.int64)]
+        )
+    return Image(shape, last=made)
+
+
+def _power(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    exponent = writer.constant(f"{layer.name}/exponent", layer.exponent)
+    return writer.like(inputs[0], lambda name: writer.add("Pow", [name, exponent]))
+
+
+def _matmul(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    return Image(shape, last=writer.add("MatMul", [writer.last(image) for image in inputs]))
+
+
 def _affine(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
     factor, shift = layer.factors()
     scale = writer.constant(f"{layer.name}/scale", factor)
@@ -385,6 +417,7 @@ EXPORTERS: dict[str, Export] = {
     "Dense": _dense,
     "DepthwiseConv1D": _depthwise_conv,
     "DepthwiseConv2D": _depthwise_conv,
+    "Divide": _merge("Div"),
     "Dot": write_products.dot,
     "Dropout": _identity,
     "ELU": _elu,
@@ -393,6 +426,7 @@ EXPORTERS: dict[str, Export] = {
     "GRU": recurrent,
     "GaussianDropout": _identity,
     "GaussianNoise": _identity,
+    "GetItem": _part,
     "GlobalAveragePooling1D": _global_pool("GlobalAveragePool"),
     "GlobalAveragePooling2D": _global_pool("GlobalAveragePool"),
     "GlobalAveragePooling3D": _global_pool("GlobalAveragePool"),
@@ -404,6 +438,7 @@ EXPORTERS: dict[str, Export] = {
     "LSTM": recurrent,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
+    "Matmul": _matmul,
     "MaxPooling1D": _pool("MaxPool"),
     "MaxPooling2D": _pool("MaxPool"),
     "MaxPooling3D": _pool("MaxPool"),
@@ -413,6 +448,7 @@ EXPORTERS: dict[str, Export] = {
     "Normalization": _affine,
     "PReLU": _parametric_relu,
     "Permute": _permute,
+    "Power": _power,
     "ReLU": _relu,
     "RepeatVector": write_products.repeat_vector,
     "Rescaling": _affine,

@@ -42,7 +42,7 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
 APART = {
     "Add", "AlphaDropout", "Attention", "Average", "Bidirectional", "Concatenate", "ConvLSTM1D",
     "ConvLSTM2D", "ConvLSTM2DCell", "Divide", "Dot", "GRUCell", "GaussianDropout",
-    "GaussianNoise", "HashedCrossing", "Hashing", "IntegerLookup", "LSTMCell", "Maximum",
+    "GaussianNoise", "HashedCrossing", "Hashing", "IntegerLookup", "LSTMCell", "Matmul", "Maximum",
     "Minimum", "MultiHeadAttention", "Multiply", "RNN", "RandomBrightness", "RandomContrast",
     "RandomCrop", "RandomFlip", "RandomHeight", "RandomRotation", "RandomTranslation",
     "RandomWidth", "RandomZoom", "SimpleRNNCell", "SpatialDropout1D", "SpatialDropout2D",

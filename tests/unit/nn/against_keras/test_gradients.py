@@ -76,6 +76,24 @@ def test_layers_of_several_inputs(kind):
     nn.check_gradients(getattr(nn, kind)(), FLAT, FLAT[::-1].copy())
 
 
+@pytest.mark.parametrize("between", [(), (2,), (2, 3)])
+def test_products_of_matrices(between):
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=(2, *between, *sizes)) for sizes in ((3, 4), (4, 5)))
+    nn.check_gradients(nn.layers.Matmul(), a, b)
+    np.testing.assert_allclose(nn.layers.Matmul()([a, b]), a @ b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "shapes", [[(2, 3, 4)], [(2, 3, 4), (2, 5, 6)], [(4,), (4,)], [(3, 2, 4), (2, 4, 5)],
+               [(2, 3, 4), (4, 5)], [(2, 3, 4)] * 3],
+)  # fmt: skip
+def test_matrices_that_have_no_product_are_refused_by_their_shapes(shapes):
+    inputs = [nn.Input(shape) for shape in shapes]
+    with pytest.raises(nn.errors.ShapeError, match=r"matmul\w*: expected \(n, ..., t, d\) and"):
+        nn.layers.Matmul()(inputs)
+
+
 def test_a_layer_of_ones_own_is_checked_too():
     class Square(nn.Layer):
         def forward(self, ctx, x, training=False):

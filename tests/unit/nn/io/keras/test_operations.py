@@ -50,6 +50,7 @@ ONE = {
     "log_sigmoid": ops.log_sigmoid,
     "log_softmax": ops.log_softmax,
     "matmul": lambda x: ops.matmul(x[:, 0], ops.transpose(x[:, 1], (0, 2, 1))),
+    "matmul of heads": lambda x: ops.matmul(x, ops.transpose(x, (0, 1, 3, 2))),
     "max": lambda x: ops.max(x, axis=(1, 2)),
     "max of the last": lambda x: ops.amax(x, axis=-1, keepdims=True),
     "maximum": lambda x: ops.maximum(ops.maximum(x, 0.25), ops.minimum(ops.tanh(x), 0.5)),
@@ -229,7 +230,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "batches' probabilities": (lambda x: ops.softmax(x, axis=0), r"Softmax: .*received 0"),
     "edges": (lambda x: ops.pad(x, [[0, 0], [1, 1], [0, 0], [0, 0]], "edge"), r"Pad: .*zeros"),
     "bounds by channel": (lambda x: ops.clip(x, 0, [1, 2, 3]), r"Clip: expected a number as x_max"),
-    "many matrices": (lambda x: ops.matmul(x, x[..., :3, :]), r"Matmul: .*\(n, t, d\)"),
+    "a matrix for all": (lambda x: ops.matmul(x, x[:, 0, :3]), r"Matmul: .*\(n, ..., t, d\)"),
     "whole numbers": (lambda x: ops.cast(x, "int32"), r"Cast: expected a float type.*'int32'"),
     "logarithms": (lambda x: ops.log(x), r"layer 'log\w*': no operation 'Log' here"),
     "sums as einsum": (lambda x: ops.einsum("bijk->bk", x), "no operation 'Einsum' here"),
@@ -338,7 +339,8 @@ class Graph:
         return ops.softmax(x, axis=axis) if x.shape[axis] > 1 else None  # Keras warns of one
 
     def product(self, x: Any) -> Any:
-        return ops.matmul(ops.transpose(x, (0, 2, 1)), x) if x.ndim == 3 else None
+        order = (0, 2, 1) if x.ndim == 3 else (0, 1, 3, 2)
+        return ops.matmul(ops.transpose(x, order), x) if x.ndim in (3, 4) else None
 
     def by_layer(self, x: Any) -> Any:
         return self.one(L.Dense(3, activation="tanh"), L.LayerNormalization())(x)

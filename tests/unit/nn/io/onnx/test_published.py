@@ -1,0 +1,181 @@
+"""Patterns of published models: YOLOv8, PaddleOCR's recognizers, PyTorch's CRNNs for captchas.
+
+ONNX Runtime computes what each must give, for inputs of several sizes where a graph leaves them
+open. The models themselves (nudenet 3.4.2, rapidocr 3.10.0, rapidocr-onnxruntime 1.4.4 and ddddocr
+1.6.1 on PyPI) were compared once: they are too large to keep.
+"""
+
+import nn
+import numpy as np
+import pytest
+from nn.io import errors
+
+from tests.support.graphs import graph, last, node, runtime
+
+RNG = np.random.default_rng(0)
+
+
+def random(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def whole(*numbers):
+    return np.array(numbers, np.int64)
+
+
+def expect_same(data, *arrays):
+    model = nn.io.load(data)
+    for x in arrays:
+        (expected,) = runtime(data, x)
+        made = model.predict_on_batch(last(x))
+        np.testing.assert_allclose(made, last(expected), rtol=1e-4, atol=1e-5)
+    return model
+
+
+STEPS, HEADS, WIDTH = "t", 2, 6
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_attention_of_heads_written_by_hand_opens_for_sequences_of_any_length(computed):
+    constants = {
+        "w": random(12, 36), "b": random(36), "root": np.float32(WIDTH**-0.5),
+        "apart": whole(0, -1, 3, HEADS, WIDTH), "whole": whole(0, -1, 12), "zero": whole(0),
+        "one": whole(1), "two": whole(2), "three": whole(3), "inner": whole(3, HEADS, WIDTH),
+    }  # fmt: skip
+    sizes = [
+        node("Shape", ["x"], "shape"),
+        node("Slice", ["shape", "zero", "one"], "batch"),
+        node("Slice", ["shape", "one", "two"], "steps"),
+        node("Concat", ["batch", "steps", "inner"], "sizes", axis=0),
+    ]
+    parts = [("zero", "one", "q"), ("one", "two", "k"), ("two", "three", "v")]
+    nodes = [
+        *(sizes if computed else []),
+        node("MatMul", ["x", "w"], "m"),
+        node("Add", ["m", "b"], "qkv"),
+        node("Reshape", ["qkv", "sizes" if computed else "apart"], "five"),
+        node("Transpose", ["five"], "turned", perm=[2, 0, 3, 1, 4]),
+        *(node("Slice", ["turned", a, b, "zero"], f"{c}1") for a, b, c in parts),
+        *(node("Squeeze", [f"{c}1", "zero"], c) for *_, c in parts),
+        node("Mul", ["q", "root"], "scaled"),
+        node("Transpose", ["k"], "kt", perm=[0, 1, 3, 2]),
+        node("MatMul", ["scaled", "kt"], "scores"),
+        node("Softmax", ["scores"], "weights", axis=-1),
+        node("MatMul", ["weights", "v"], "read"),
+        node("Transpose", ["read"], "back", perm=[0, 2, 1, 3]),
+        node("Reshape", ["back", "whole"], "y"),
+    ]
+    used = {name for each in nodes for name in each.input}
+    held = {name: array for name, array in constants.items() if name in used}
+    data = graph(nodes, held, (1, STEPS, 12))
+    model = expect_same(data, random(2, 5, 12), random(3, 1, 12))
+    model.compile("adam", "mse")
+    x = random(2, 5, 12)
+    losses = [model.train_on_batch(x, np.tanh(x)) for _ in range(20)]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("root", ["Sqrt", "Pow"])
+def test_a_layer_normalization_written_by_hand_opens_for_sequences_of_any_length(root):
+    nodes = [
+        node("ReduceMean", ["x"], "mean", axes=[2]),
+        node("Sub", ["x", "mean"], "apart"),
+        node("Pow", ["apart", "two"], "squares"),
+        node("ReduceMean", ["squares"], "variance", axes=[-1]),
+        node("Add", ["variance", "epsilon"], "sum"),
+        node(root, ["sum"] if root == "Sqrt" else ["sum", "half"], "deviation"),
+        node("Div", ["apart", "deviation"], "scaled"),
+        node("Mul", ["scaled", "gamma"], "wide"),
+        node("Add", ["wide", "beta"], "y"),
+    ]
+    constants = {
+        "two": np.float32(2), "half": np.float32(0.5), "epsilon": np.float32(1e-6),
+        "gamma": random(8), "beta": random(8),
+    }  # fmt: skip
+    used = {name for each in nodes for name in each.input}
+    held = {name: array for name, array in constants.items() if name in used}
+    expect_same(graph(nodes, held, (1, STEPS, 8)), random(2, 5, 8), random(3, 9, 8))
+
+
+def test_parts_of_channels_and_pools_of_one_step_open_for_images_of_any_size():
+    nodes = [
+        node("Conv", ["x", "w", "b"], "c", pads=[1, 1, 1, 1]),
+        node("Sigmoid", ["c"], "gate"),
+        node("Mul", ["c", "gate"], "silu"),
+        node("Split", ["silu", "sizes"], ["left", "right"], axis=1),
+        node("MaxPool", ["right"], "p", kernel_shape=[5, 5], pads=[2, 2, 2, 2], strides=[1, 1]),
+        node("MaxPool", ["p"], "q", kernel_shape=[5, 5], pads=[2, 2, 2, 2], strides=[1, 1]),
+        node("Concat", ["left", "p", "q"], "y", axis=1),
+    ]
+    constants = {"w": random(8, 3, 3, 3), "b": random(8), "sizes": whole(3, 5)}
+    data = graph(nodes, constants, (1, 3, "h", "w_"))
+    expect_same(data, random(2, 3, 6, 9), random(1, 3, 4, 4))
+
+
+def anchors():
+    """The middles of an image's columns, computed from its shape, as YOLOv8 places its boxes."""
+    return [
+        node("Shape", ["x"], "shape"),
+        node("Gather", ["shape", "two"], "h", axis=0),
+        node("Gather", ["shape", "three"], "w", axis=0),
+        node("Mul", ["h", "w"], "count"),
+        node("Unsqueeze", ["count", "front"], "places"),
+        node("Concat", ["n", "channels", "places"], "sizes", axis=0),
+        node("Range", ["zero", "w", "one"], "across"),
+        node("Cast", ["across"], "numbers", to=1),
+        node("Add", ["numbers", "half"], "middles"),
+        node("Add", ["x", "middles"], "placed"),
+        node("Reshape", ["placed", "sizes"], "y"),
+    ]
+
+
+PLACES = {
+    "two": np.int64(2), "three": np.int64(3), "n": whole(-1), "channels": whole(4),
+    "zero": np.int64(0), "one": np.int64(1), "half": np.float32(0.5), "front": whole(0),
+}  # fmt: skip
+
+
+def test_numbers_that_a_graph_computes_from_known_sizes_are_constants():
+    data = graph(anchors(), PLACES, (1, 4, 6, 5))
+    expect_same(data, random(2, 4, 6, 5))
+    with pytest.raises(errors.UnsupportedError, match=r"onnx Mul 'Mul of count': expected known"):
+        nn.io.load(graph(anchors(), PLACES, (1, 4, "h_", "w_")))
+    sized = nn.io.onnx.load(
+        graph(anchors(), PLACES, (1, 4, "h_", "w_")), input_shapes={"x": (None, 4, 6, 5)}
+    )
+    assert sized.output_shape == (None, 4, 30)
+
+
+@pytest.mark.parametrize("steps", ["w_", 7])
+@pytest.mark.parametrize("joined", ["all", "computed"])
+def test_a_product_of_all_steps_of_all_samples_opens_between_recurrent_layers(steps, joined):
+    constants = {
+        "k": random(6, 3, 2, 2), "gone": whole(2), "w": random(1, 20, 6), "r": random(1, 20, 5),
+        "gemm": random(4, 5), "bias": random(4), "at": whole(0), "zero": np.int64(0),
+        "one": np.int64(1), "five": whole(5), "left": whole(-1), "all": whole(-1, 5),
+    }  # fmt: skip
+    nodes = [
+        node("Conv", ["x", "k"], "c"),
+        node("Squeeze", ["c", "gone"], "s"),
+        node("Transpose", ["s"], "t", perm=[2, 0, 1]),
+        node("LSTM", ["t", "w", "r"], ["l"], hidden_size=5),
+        node("Squeeze", ["l", "one_"], "h"),
+        node("Shape", ["h"], "shape"),
+        node("Gather", ["shape", "zero"], "steps", axis=0),
+        node("Gather", ["shape", "one"], "batch", axis=0),
+        node("Mul", ["steps", "batch"], "count"),
+        *(node("Unsqueeze", [name, "at"], f"{name}_") for name in ("steps", "batch", "count")),
+        node("Concat", ["count_", "five"], "computed", axis=0),
+        node("Reshape", ["h", joined], "rows"),
+        node("Gemm", ["rows", "gemm", "bias"], "g", transB=1),
+        node("Concat", ["steps_", "batch_", "left"], "apart", axis=0),
+        node("Reshape", ["g", "apart"], "y"),
+    ]
+    held = {**constants, "one_": whole(1)}
+    data = graph(nodes, held, (1, 3, 2, steps))
+    model = nn.io.load(data)
+    for count in (2, 1):
+        x = random(count, 3, 2, 7)
+        (expected,) = runtime(data, x)
+        made = model.predict_on_batch(last(x))
+        np.testing.assert_allclose(made, expected.transpose(1, 0, 2), rtol=1e-4, atol=1e-5)
