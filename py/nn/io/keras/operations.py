@@ -314,6 +314,11 @@ def _product(call: Operation) -> tuple[str, Json]:
     return "Matmul", {}
 
 
+def _written_product(kind: str, config: Json) -> Json | None:
+    matrices = kind == "Matmul" or (kind == "Dot" and config["axes"] == [2, 1])
+    return {} if matrices and not config.get("normalize") else None
+
+
 def _padded(call: Operation) -> tuple[str, Json]:
     given, rank = call.config.get("pad_width"), call.rank()
     pads = given if isinstance(given, list) else []
@@ -362,7 +367,7 @@ OPERATIONS = {
     "HardShrink": _activation("hard_shrink", threshold=0.5),
     "LeakyRelu": _same("LeakyReLU", "negative_slope"),
     "LogSoftmax": _activation("log_softmax", axis=-1),
-    "Matmul": Row(_product, lambda kind, config: {} if kind == "Matmul" else None, keys=()),
+    "Matmul": Row(_product, _written_product, keys=()),
     "Max": _pooled("Max"),
     "Mean": _pooled("Average"),
     "Moveaxis": Row(_moved, keys=("source", "destination")),

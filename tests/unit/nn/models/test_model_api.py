@@ -262,7 +262,7 @@ def test_symbolic_matrices_are_multiplied_sample_by_sample() -> None:
         (lambda a: X[None] * a, nn.errors.ShapeError),
         (lambda a: a / 0, nn.errors.ConfigError),
         (lambda a: a**a, nn.errors.ConfigError),
-        (lambda a: a @ a, nn.errors.ConfigError),
+        (lambda a: a @ a, nn.errors.ShapeError),
         (lambda a: a @ X, TypeError),
         (lambda a: a[0], nn.errors.ConfigError),
         (lambda a: a[:, 9], nn.errors.ShapeError),
