@@ -199,6 +199,18 @@ def bounded(reader: Reader, node: Node, x: Symbol, kind: str, constant: Any) -> 
     return replace(reader.apply(kind, x, other), positive=least)
 
 
+def clipped(reader: Reader, node: Node, x: Symbol, low: float, high: float) -> Symbol:
+    """Return a value within bounds, which may be infinite."""
+    most = float(np.finfo(np.float32).max)
+    if low == 0:
+        made = reader.apply("ReLU", x, max_value=high if high < most else None)
+        return replace(made, positive=True)
+    for kind, end in (("Maximum", low), ("Minimum", high)):
+        if abs(end) < most:
+            x = bounded(reader, node, x, kind, end)
+    return x
+
+
 def _quotient(reader: Reader, node: Node) -> None:
     if node.inputs[0] not in reader.constants:
         merge("Divide", _divide)(reader, node)

@@ -185,6 +185,41 @@ def _constant_of_shape(node: Node, shape: Array) -> Array:
     return np.full([int(n) for n in np.ravel(shape)], value[0])
 
 
+def integer_of(node: Node, zero: Array | None) -> np.dtype[Any]:
+    """Return the integers that a QuantizeLinear makes: those of its zero point, or uint8.
+
+    Raises:
+        UnsupportedError: they are no integers that NumPy has.
+    """
+    code: Any = node.attributes.get("output_dtype") or 2
+    kind = np.dtype(DTYPES.get(code, "?")) if zero is None else zero.dtype
+    if kind.kind not in "iu":
+        raise UnsupportedError(f"{where(node)}: expected integers, received type {code}")
+    return kind
+
+
+def _by_axis(node: Node, data: Array, given: Array | None) -> Any:
+    """Return a scale or zero point, one or one for each place of an axis, as it broadcasts."""
+    if given is None or given.size == 1:
+        return np.zeros((), np.int64) if given is None else given.reshape(())
+    axis = axis_of(node, 1, data.ndim)
+    if given.ndim != 1 or node.attributes.get("block_size", 0):
+        raise UnsupportedError(f"{where(node)}: no blocks here, received {given.shape}")
+    return given.reshape([-1 if n == axis else 1 for n in range(data.ndim)])
+
+
+def _dequantize(node: Node, data: Array, scale: Array, zero: Array | None = None) -> Array:
+    steps = data.astype(np.int64) - _by_axis(node, data, zero).astype(np.int64)
+    return np.multiply(steps, _by_axis(node, data, scale), dtype=np.float32)
+
+
+def _quantize(node: Node, data: Array, scale: Array, zero: Array | None = None) -> Array:
+    kind = integer_of(node, zero)
+    bits, offset = np.iinfo(kind), _by_axis(node, data, zero)
+    steps = np.rint(data / _by_axis(node, data, scale)) + offset.astype(np.float32)
+    return np.clip(steps, bits.min, bits.max).astype(kind)
+
+
 def _plain(function: Callable[..., Any]) -> Fold:
     return lambda node, *given: function(*given)
 
@@ -214,6 +249,7 @@ _FOLDS: dict[str, Fold] = {
     "Ceil": _plain(np.ceil),
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
+    "DequantizeLinear": _dequantize,
     "Div": _divide,
     "Exp": _plain(np.exp),
     "Expand": lambda node, a, shape: a * np.ones([int(n) for n in np.ravel(shape)], a.dtype),
@@ -224,6 +260,7 @@ _FOLDS: dict[str, Fold] = {
     "Log": _plain(np.log),
     "Neg": _plain(np.negative),
     "Not": _plain(np.logical_not),
+    "QuantizeLinear": _quantize,
     "Range": lambda node, *ends: np.arange(*(np.ravel(end)[0] for end in ends)),
     "Reciprocal": _plain(np.reciprocal),
     "ReduceMax": _reduce(np.max),

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from nn.io.errors import UnsupportedError
-from nn.io.onnx import read_arithmetic, read_axes, read_indices, read_recurrent, read_shapes
+from nn.io.onnx import (
+    read_arithmetic,
+    read_axes,
+    read_indices,
+    read_quantized,
+    read_recurrent,
+    read_shapes,
+)
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_arithmetic import fitted, in_one_order
 from nn.io.onnx.read_constants import axis_of, dtype_of
@@ -399,15 +406,8 @@ def _clip(reader: Reader, node: Node) -> None:
             default if end is None else float(end.reshape(()))
             for end, default in zip(ends, (-np.inf, np.inf), strict=True)
         )
-    x, most = reader.symbol(node), float(np.finfo(np.float32).max)
-    if low == 0:
-        made = reader.apply("ReLU", x, max_value=float(high) if high < most else None)
-        reader.set(node, replace(made, positive=True))
-        return
-    for kind, end in (("Maximum", low), ("Minimum", high)):
-        if abs(end) < most:
-            x = read_arithmetic.bounded(reader, node, x, kind, end)
-    reader.set(node, x)
+    x = reader.symbol(node)
+    reader.set(node, read_arithmetic.clipped(reader, node, x, float(low), float(high)))
 
 
 def _hard_sigmoid(reader: Reader, node: Node) -> None:
@@ -637,6 +637,7 @@ def _split(reader: Reader, node: Node) -> None:
 OPERATORS: dict[str, Handle] = {
     **read_arithmetic.OPERATORS,
     **read_axes.OPERATORS,
+    **read_quantized.OPERATORS,
     **read_recurrent.OPERATORS,
     "AveragePool": _pool("AveragePooling"),
     "BatchNormalization": _batch_normalization,
@@ -645,6 +646,7 @@ OPERATORS: dict[str, Handle] = {
     "Concat": _concat,
     "Constant": _constant,
     "Conv": _conv,
+    "ConvInteger": read_quantized.of_floats("Conv", _conv),
     "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
     "Elu": _elu,
@@ -664,6 +666,7 @@ OPERATORS: dict[str, Handle] = {
     "LeakyRelu": _leaky_relu,
     "LpNormalization": _unit_length,
     "MatMul": _mat_mul,
+    "MatMulInteger": read_quantized.of_floats("MatMul", _mat_mul),
     "MaxPool": _pool("MaxPooling"),
     "PRelu": _parametric_relu,
     "Pad": _padding,
