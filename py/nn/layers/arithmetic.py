@@ -61,7 +61,8 @@ class Power(Layer):
 
 class Matmul(Layer):
     """Products of matrices, for each sample and all axes before the last two:
-    (n, ..., t, d), (n, ..., d, s) -> (n, ..., t, s).
+    (n, ..., t, d), (n, ..., d, s) -> (n, ..., t, s). Axes of size 1 before the last two are
+    repeated.
 
     Raises:
         ShapeError: other than two inputs, or shapes that do not fit.
@@ -71,8 +72,11 @@ class Matmul(Layer):
 
     def build(self, *input_shapes: Shape) -> None:
         a, b = input_shapes if len(input_shapes) == 2 else ((), ())
-        pairs = zip((*a[1:-2], a[-1]), (*b[1:-2], b[-2]), strict=False) if len(a) > 2 else ()
-        if not pairs or len(a) != len(b) or any(x != y and None not in (x, y) for x, y in pairs):
+        pairs = (
+            [(a[-1], b[-2]), *zip(a[1:-2], b[1:-2], strict=False)] if len(a) > 2 < len(b) else []
+        )
+        fit = all(x == y or None in (x, y) or (n and 1 in (x, y)) for n, (x, y) in enumerate(pairs))
+        if not pairs or len(a) != len(b) or not fit:
             raise ShapeError(
                 f"{self.name}: expected (n, ..., t, d) and (n, ..., d, s), received "
                 f"{list(input_shapes)}"
@@ -80,18 +84,21 @@ class Matmul(Layer):
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         a, b = input_shapes
-        return (*a[:-1], b[-1])
+        between = [y if x == 1 else x for x, y in zip(a[1:-2], b[1:-2], strict=True)]
+        return (a[0], *between, a[-2], b[-1])
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        a, b = ctx.saved = [_matrices(x) for x in inputs]
-        return kernels.batch_matmul(a, b).reshape(*inputs[0].shape[:-1], b.shape[-1])
+        between = np.broadcast_shapes(*[x.shape[:-2] for x in inputs])
+        a, b = (_matrices(np.broadcast_to(x, (*between, *x.shape[-2:]))) for x in inputs)
+        ctx.saved = a, b, [x.shape for x in inputs]
+        return kernels.batch_matmul(a, b).reshape(*between, a.shape[-2], b.shape[-1])
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        (a, b), d = ctx.saved, _matrices(dy)
+        (a, b, shapes), d = ctx.saved, _matrices(dy)
         da = kernels.batch_matmul(d, b.transpose(0, 1, 3, 2))
         db = kernels.batch_matmul(a.transpose(0, 1, 3, 2), d)
-        between = dy.shape[:-2]
-        return da.reshape(*between, *da.shape[2:]), db.reshape(*between, *db.shape[2:])
+        whole = [part.reshape(*dy.shape[:-2], *part.shape[2:]) for part in (da, db)]
+        return tuple(merging.narrowed(part, s) for part, s in zip(whole, shapes, strict=True))
 
 
 def _matrices(x: Any) -> Any:

@@ -65,10 +65,11 @@ class Merge(Layer):
     def narrowed(self, ctx: Context, gradients: Sequence[Array]) -> tuple[Array, ...]:
         """Return the gradients in the shapes of the inputs: repeated axes are summed."""
         shapes = ctx.child("shapes").saved
-        return tuple(_narrowed(d, shape) for d, shape in zip(gradients, shapes, strict=True))
+        return tuple(narrowed(d, shape) for d, shape in zip(gradients, shapes, strict=True))
 
 
-def _narrowed(d: Array, shape: tuple[int, ...]) -> Array:
+def narrowed(d: Array, shape: tuple[int, ...]) -> Array:
+    """Return a gradient in the shape of what was repeated: repeated axes are summed."""
     if d.shape == shape:
         return d
     raised = (shape[0], *(1,) * (d.ndim - len(shape)), *shape[1:])

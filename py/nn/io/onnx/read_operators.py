@@ -27,6 +27,8 @@ from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 
 # ONNX's default, equivalent to Keras' `momentum`.
 _MOMENTUM = 0.9
+# Its default alpha and gamma, those of Keras.
+_SELU = (1.6732632423543772, 1.0507009873554805)
 
 
 def _number(node: Node, name: str, default: float) -> float:
@@ -397,6 +399,15 @@ def _elu(reader: Reader, node: Node) -> None:
     reader.set(node, reader.apply("ELU", reader.symbol(node), alpha=alpha))
 
 
+def _selu(reader: Reader, node: Node) -> None:
+    alpha, gamma = _number(node, "alpha", _SELU[0]), _number(node, "gamma", _SELU[1])
+    if np.allclose((alpha, gamma), _SELU, rtol=1e-5):
+        _activation("selu")(reader, node)
+        return
+    x = reader.apply("ELU", reader.symbol(node), alpha=alpha)
+    reader.set(node, reader.apply("Rescaling", x, scale=gamma))
+
+
 def _clip(reader: Reader, node: Node) -> None:
     if reader.opset < 11:
         low, high = (_number(node, name, end) for name, end in (("min", -np.inf), ("max", np.inf)))
@@ -673,7 +684,7 @@ OPERATORS: dict[str, Handle] = {
     "Relu": _layer("ReLU", positive=True),
     "Reshape": _reshape,
     "Resize": resize,
-    "Selu": _activation("selu"),
+    "Selu": _selu,
     "Sigmoid": _activation("sigmoid", positive=True),
     "Softplus": _activation("softplus", positive=True),
     "Slice": _gather,

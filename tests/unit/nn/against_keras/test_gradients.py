@@ -76,16 +76,19 @@ def test_layers_of_several_inputs(kind):
     nn.check_gradients(getattr(nn, kind)(), FLAT, FLAT[::-1].copy())
 
 
-@pytest.mark.parametrize("between", [(), (2,), (2, 3)])
-def test_products_of_matrices(between):
+@pytest.mark.parametrize(
+    ("first", "second"), [((), ()), ((2,), (2,)), ((2, 3), (2, 3)), ((1,), (2,)), ((2, 1), (1, 3))]
+)
+def test_products_of_matrices(first, second):
     rng = np.random.default_rng(0)
-    a, b = (rng.normal(size=(2, *between, *sizes)) for sizes in ((3, 4), (4, 5)))
+    a, b = rng.normal(size=(2, *first, 3, 4)), rng.normal(size=(2, *second, 4, 5))
     nn.check_gradients(nn.layers.Matmul(), a, b)
     np.testing.assert_allclose(nn.layers.Matmul()([a, b]), a @ b, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     "shapes", [[(2, 3, 4)], [(2, 3, 4), (2, 5, 6)], [(4,), (4,)], [(3, 2, 4), (2, 4, 5)],
+               [(2, 1, 4), (2, 3, 5)],
                [(2, 3, 4), (4, 5)], [(2, 3, 4)] * 3],
 )  # fmt: skip
 def test_matrices_that_have_no_product_are_refused_by_their_shapes(shapes):
