@@ -20,7 +20,7 @@ import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.common.logger import log
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import Strategy
+from flwr.serverapp.strategy import FedXgbBagging, FedXgbCyclic, Strategy
 from numpy.typing import NDArray
 
 __all__ = ["Guard"]
@@ -40,6 +40,7 @@ class Guard(Strategy):
 
     Raises:
         ValueError: a bound is not above zero.
+        TypeError: the strategy's model grows, as trees do, so that no reply has the shape sent.
 
     Attributes:
         dropped: (round, node, reason) of each reply that was.
@@ -58,18 +59,27 @@ class Guard(Strategy):
                 "expected most_examples of at least 1 and most_change above 0, "
                 f"received {most_examples} and {most_change}"
             )
+        if isinstance(strategy, FedXgbBagging | FedXgbCyclic):
+            received = type(strategy).__name__
+            raise TypeError(
+                f"expected a strategy of arrays that keep their shape, received {received}"
+            )
         self.strategy = strategy
         self.most_examples, self.most_change = most_examples, most_change
+        while not hasattr(strategy, "weighted_by_key") and hasattr(strategy, "strategy"):
+            strategy = strategy.strategy  # that adds noise to another
         usual = str(getattr(strategy, "weighted_by_key", "num-examples"))
         self.weighted_by_key = weighted_by_key or usual
         self.dropped: list[tuple[int, int, str]] = []
         self._sent: dict[str, NDArray[Any]] = {}
+        self._first: dict[str, np.dtype[Any]] = {}  # that were sent: those of the clients' models
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Return the strategy's messages."""
         self._sent = {name: array.numpy() for name, array in arrays.items()}
+        self._first = {name: array.dtype for name, array in self._sent.items()} | self._first
         return self.strategy.configure_train(server_round, arrays, config, grid)
 
     def aggregate_train(
@@ -150,10 +160,9 @@ class Guard(Strategy):
         square = 0.0
         for name, sent in self._sent.items():
             array = arrays[name].numpy()
-            if array.shape != sent.shape or array.dtype != sent.dtype:
-                return (
-                    f"array {name}: {array.dtype}{array.shape}, expected {sent.dtype}{sent.shape}"
-                )
+            first = self._first[name]  # FedAdam makes float64 of it, and a mean of whole numbers
+            if array.shape != sent.shape or array.dtype not in (sent.dtype, first):
+                return f"array {name}: {array.dtype}{array.shape}, expected {first}{sent.shape}"
             if not np.isfinite(array).all():
                 return f"array {name}: not finite"
             moved = float(np.square(array.astype(np.float64) - sent).sum())

@@ -4,6 +4,7 @@ import copy
 import math
 
 import flwr.app as flower
+import flwr.serverapp.strategy as module
 import numpy as np
 import pytest
 from federation.server.guard import Guard
@@ -72,6 +73,21 @@ STRATEGIES = {
     "FedMedian": lambda: FedMedian(),
     "Krum": lambda: Krum(num_malicious_nodes=0),
 }
+GIVEN = {
+    "FedProx": {"proximal_mu": 0.1},
+    "QFedAvg": {"client_learning_rate": 0.1},
+    "FedAvgM": {"server_momentum": 0.9},
+    "DifferentialPrivacyServerSideFixedClipping": {"clipping_norm": 1e3},
+    "DifferentialPrivacyClientSideFixedClipping": {"clipping_norm": 1e3},
+    "DifferentialPrivacyServerSideAdaptiveClipping": {"initial_clipping_norm": 1e3},
+    "DifferentialPrivacyClientSideAdaptiveClipping": {"initial_clipping_norm": 1e3},
+}
+TREES = ("FedXgbBagging", "FedXgbCyclic")
+EVERY = sorted({*module.__all__} - {*TREES, "Strategy", "Result"})
+TYPES = {  # of a model's arrays, beside float32: a counter of batch normalization, a mask, half
+    "float32": (np.float32, (3,)), "float64": (np.float64, (3,)), "float16": (np.float16, (2,)),
+    "int64": (np.int64, ()), "uint8": (np.uint8, (2,)), "bool": (np.bool_, (2,)),
+}  # fmt: skip
 ADAPTIVE = {"FedAdam": FedAdam, "FedYogi": FedYogi, "FedAdagrad": FedAdagrad}
 
 
@@ -185,6 +201,60 @@ def test_a_strategy_with_a_state_of_its_own_is_guarded_too():
     array, _ = aggregate(guard, content(GOOD), BAD["NaN"])
     assert np.isfinite(array).all()
     assert (array > 0).all()
+
+
+def strategy_of(name, weighted_by_key):
+    """A strategy of Flower's, those that wrap another around FedAvg."""
+    if name.startswith("Differential"):
+        inner = FedAvg(weighted_by_key=weighted_by_key)
+        return getattr(module, name)(
+            inner, noise_multiplier=0.0, num_sampled_clients=3, **GIVEN[name]
+        )
+    return getattr(module, name)(weighted_by_key=weighted_by_key, **GIVEN.get(name, {}))
+
+
+def after_three_rounds(strategy, weighted_by_key, dtype, shape):
+    """What clients make of it whose models have types of their own, as PyTorch's and nn's have."""
+    types = (dtype, np.float32)
+    arrays = flower.ArrayRecord([np.zeros(shape, one) for one in types])
+    for server_round in (1, 2, 3):
+        messages = list(
+            strategy.configure_train(server_round, arrays, flower.ConfigRecord(), Grid())
+        )
+        replies = []
+        for node, message in enumerate(messages, 1):
+            sent = message.content["arrays"].to_numpy_ndarrays()
+            trained = [np.asarray(a + node / 8).astype(t) for a, t in zip(sent, types, strict=True)]
+            metrics = {weighted_by_key: node, "train_loss": 0.5, "norm_bit": 0}
+            records = {"a": flower.ArrayRecord(trained), "m": flower.MetricRecord(metrics)}
+            replies.append(reply(node, flower.RecordDict(records)))
+        made, _ = strategy.aggregate_train(server_round, replies)
+        assert made is not None
+        arrays = made
+    return arrays.to_numpy_ndarrays()
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("kind", TYPES)
+def test_clients_that_keep_the_types_of_their_model_are_dropped_by_no_strategy(name, kind):
+    """FedAdam makes float64 of float32, and every mean makes it of whole numbers."""
+    strategy = strategy_of(name, "weight")
+    try:
+        expected = after_three_rounds(strategy, "weight", *TYPES[kind])
+    except (TypeError, ValueError):  # numpy's, as Flower's own arithmetic does not take this type
+        assert kind in ("int64", "uint8", "bool")
+        return
+    guard = Guard(strategy_of(name, "weight"))
+    found = after_three_rounds(guard, "weight", *TYPES[kind])
+    assert guard.dropped == []
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_strategies_whose_model_grows_are_refused(name):
+    with pytest.raises(TypeError, match=f"expected a strategy .* received {name}"):
+        Guard(getattr(module, name)())
 
 
 def evaluated(**metrics):
