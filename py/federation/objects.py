@@ -35,7 +35,7 @@ Tree = dict[str, Any]
 
 CHUNK = 5 << 20  # bytes of an array in one object, FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE
 LIMITS = Limits(total=256 << 20, document=1 << 20, entries=2000)
-"""Of what is received: bytes of all arrays, bytes of a record without them, objects in a tree."""
+"""Of what is received: bytes of arrays and values, bytes of a list of names, objects in a tree."""
 
 FORMS: dict[type, tuple[str, str]] = {
     bool: ("bool", "bool_list"), int: ("sint64", "sint_list"), float: ("double", "double_list"),
@@ -149,7 +149,7 @@ def inflate(identifier: str, objects: Mapping[str, bytes], limits: Limits = LIMI
 
 
 class _Inflation:
-    """Counts the bytes of arrays: objects are named by id, so a few can make very many."""
+    """Counts the bytes of arrays and values: objects are named by id, so few can make very many."""
 
     def __init__(self, objects: Mapping[str, bytes], limits: Limits) -> None:
         self._objects, self._limits = objects, limits
@@ -167,7 +167,7 @@ class _Inflation:
             return ArrayRecord({name: self._array(child) for name, child in names})
         if kind not in ("MetricRecord", "ConfigRecord"):
             raise UnsupportedError(f"object: expected a record, received {kind!r}")
-        self._limits.check_document(len(body), kind)
+        self._count(len(body), kind)
         items = wire.decode("Record", body)["items"]
         values = {item["key"]: _held(item.get("value", {}), kind) for item in items}
         return MetricRecord(values) if kind == "MetricRecord" else ConfigRecord(values)
@@ -177,11 +177,14 @@ class _Inflation:
         about = self._document("Array", body, dict)
         chunks = [children[_whole(number)] for number in about["arraychunk_ids"]]
         for chunk in chunks:
-            self._bytes += len(self._objects.get(chunk, b""))
-            self._limits.check_total(self._bytes, "arrays")
+            self._count(len(self._objects.get(chunk, b"")), "arrays")
         data = b"".join(self._object(chunk, "ArrayChunk")[2] for chunk in chunks)
         shape = tuple(_whole(size) for size in about["shape"])
         return Array(str(about["dtype"]), shape, str(about["stype"]), data)
+
+    def _count(self, size: int, what: str) -> None:
+        self._bytes += size
+        self._limits.check_total(self._bytes, what)
 
     def _names(self, kind: str, identifier: str) -> list[tuple[str, str]]:
         names = self._document(kind, self._object(identifier, kind)[2], dict)

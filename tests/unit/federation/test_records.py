@@ -191,6 +191,18 @@ def test_one_array_named_often_counts_each_time():
         objects.inflate(root["object_id"], found, Limits(total=1000))
 
 
+def test_a_model_in_a_setting_travels_as_an_array_does_and_counts_each_time():
+    """Trees, as of CatBoost: `ConfigRecord({"model": bytes})`; Flower cuts no such record."""
+    model = bytes(3 << 20)
+    config = {"model": model, "name": "a" * (2 << 20)}
+    tree, found = objects.deflate(records.RecordDict({"a": records.ConfigRecord(config)}))
+    assert dict(objects.inflate(tree["object_id"], found)["a"]) == config
+    one = tree["children"][0]["object_id"]
+    root = objects.pack("RecordDict", json.dumps(dict.fromkeys("abc", one)).encode(), [], found)
+    with pytest.raises(LimitError, match="ConfigRecord: expected at most 14680064 bytes"):
+        objects.inflate(root["object_id"], found, Limits(total=14 << 20, entries=9))
+
+
 def test_an_object_that_is_not_there_is_named():
     tree, found = objects.deflate(small())
     found.pop(tree["children"][0]["children"][0]["object_id"])
