@@ -25,13 +25,14 @@ CALLS = {
     "activate-node": "ActivateNode",
     "deactivate-node": "DeactivateNode",
     "send-node-heartbeat": "SendNodeHeartbeat",
+    "get-run": "GetRun",
     "pull-messages": "PullMessages",
     "pull-object": "PullObject",
     "confirm-message-received": "ConfirmMessageReceived",
     "push-messages": "PushMessages",
     "push-object": "PushObject",
 }
-"""The nine calls of a node -> the kinds of their messages, less "Request" and "Response"."""
+"""The ten calls of a node -> the kinds of their messages, less "Request" and "Response"."""
 
 TOKEN = "x-join-token"  # header that a gateway may ask for
 SIGNED = 120.0  # seconds

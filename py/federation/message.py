@@ -33,9 +33,9 @@ class Metadata:
     dst_node_id: int = 0
     reply_to_message_id: str = ""
     group_id: str = ""
+    created_at: float = 0.0
     ttl: float = 0.0
     message_type: str = ""
-    created_at: float = 0.0
     src_task_id: int | None = None
     dst_task_id: int | None = None
 
@@ -138,7 +138,8 @@ class Context:
         node_id: of this node.
         node_config: settings of this node, the same in all runs.
         state: records that the app keeps from one message of the run to the next, on this device.
-        run_config: settings of the run; empty in a browser, which does not fetch the app.
+        run_config: settings of the run: those of the app, and over them what `flwr run` was given.
+        series_id: of the series that the run belongs to, which has one state; 0 if none.
     """
 
     run_id: int
@@ -146,3 +147,4 @@ class Context:
     node_config: dict[str, Any]
     state: RecordDict = field(default_factory=RecordDict)
     run_config: dict[str, Any] = field(default_factory=dict)
+    series_id: int = 0

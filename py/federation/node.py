@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from federation.fleet import Fleet, Key
 from federation.mailbox import Call, Mailbox
 from federation.message import Context, Error, Message, Metadata
 from federation.objects import Tree
+from federation.runs import Runs
 
 __all__ = ["Node"]
 
@@ -51,7 +52,9 @@ class Node:
     Args:
         app: answers messages; whatever it raises is sent as an error, and the round goes on.
         fleet: the calls, with the node's key.
-        config: settings of this node, which the app finds in its context.
+        config: settings of this node, the same in all runs: `node_config` of the app's context.
+        run_config: settings of the app, `tool.flwr.app.config` of its pyproject.toml; a run
+            may change some, and the app finds them in its context.
         heartbeat: seconds; the SuperLink takes a node for gone after twice as long. At least 10.
         poll: seconds between questions for messages while a run goes on.
         idle: the same when no message came for a minute: a SuperLink answers about 100 in a second.
@@ -69,7 +72,8 @@ class Node:
         app: App,
         fleet: Fleet,
         *,
-        config: dict[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        run_config: Mapping[str, Any] | None = None,
         heartbeat: float = 30.0,
         poll: float = 3.0,
         idle: float = 15.0,
@@ -78,9 +82,9 @@ class Node:
         self.state, self.problem = "away", ""
         self.node_id = self.answered = 0
         self.fleet = fleet
-        self._app, self._config, self._on_change = app, config or {}, on_change
+        self._app, self._on_change = app, on_change
         self._heartbeat, self._poll, self._idle = heartbeat, poll, idle
-        self._contexts: dict[int, Context] = {}
+        self._runs = Runs(self._call, config or {}, run_config or {})
         self._busy_until = 0.0
         self._mailbox = Mailbox(self._call, 0, fleet.now)
         self._stopped = asyncio.Event()
@@ -185,9 +189,10 @@ class Node:
         asked = Message(Error(0), metadata=metadata)  # answers need its metadata alone
         await self.fleet.key.keep(wire.encode("Metadata", metadata.fields()))
         try:
+            context = await self._runs.context(self.node_id, metadata.run_id)
             asked = await mailbox.fetch(metadata, tree)
             start = time.monotonic()  # a SuperNode counts what its app takes
-            letter = mailbox.letter(await self._app(asked, self._context(metadata.run_id)))
+            letter = mailbox.letter(await self._app(asked, context))
         except (Exception, asyncio.CancelledError) as error:  # of a call, an app, or its records
             if _ends(error) or (asked.has_error() and _cut_off(error)):
                 raise
@@ -201,11 +206,6 @@ class Node:
             await mailbox.send(mailbox.letter(_failure(error, asked)), seconds)  # no round waits
         await self.fleet.key.keep(b"")
         self.answered += 1
-
-    def _context(self, run_id: int) -> Context:
-        if run_id not in self._contexts:
-            self._contexts = {run_id: Context(run_id, self.node_id, self._config)}
-        return self._contexts[run_id]
 
     def _pause(self) -> float:
         return self._poll if time.monotonic() < self._busy_until else self._idle

@@ -28,7 +28,7 @@ from federation.records import (
     Values,
 )
 
-__all__ = ["LIMITS", "Tree", "deflate", "identifiers", "inflate", "pack", "split", "verify"]
+__all__ = ["LIMITS", "Tree", "deflate", "held", "identifiers", "inflate", "pack", "split", "verify"]
 
 Tree = dict[str, Any]
 """{"object_id": id, "children": [trees]}: an ObjectTree of the wire."""
@@ -169,7 +169,7 @@ class _Inflation:
             raise UnsupportedError(f"object: expected a record, received {kind!r}")
         self._count(len(body), kind)
         items = wire.decode("Record", body)["items"]
-        values = {item["key"]: _held(item.get("value", {}), kind) for item in items}
+        values = {item["key"]: held(item.get("value", {}), kind) for item in items}
         return MetricRecord(values) if kind == "MetricRecord" else ConfigRecord(values)
 
     def _array(self, identifier: str) -> Array:
@@ -208,7 +208,8 @@ class _Inflation:
         return found
 
 
-def _held(value: dict[str, Any], kind: str) -> Values:
+def held(value: dict[str, Any], kind: str) -> Values:
+    """Return what a Value of the wire holds; raises CorruptError if it is not one."""
     if len(value) != 1:
         raise CorruptError(f"{kind}: expected one value, received {sorted(value)}")
     [held] = value.values()

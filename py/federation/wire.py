@@ -47,6 +47,12 @@ PushObjectRequest: 1 Node node, 2 uint64 run_id, 3 string object_id, 4 bytes obj
 PushObjectResponse: 1 bool stored
 ConfirmMessageReceivedRequest: 1 Node node, 2 uint64 run_id, 3 string message_object_id
 ConfirmMessageReceivedResponse:
+GetRunRequest: 1 Node node, 2 uint64 run_id
+GetRunResponse: 1 Run run
+Run: 4 repeated Setting override_config, 18 uint64 series_id
+Setting: 1 string key, 2 Scalar value
+Scalar: 1 optional double double, 6 optional uint64 uint64, 8 optional sint64 sint64, \
+13 optional bool bool, 14 optional string string, 15 optional bytes bytes
 ObjectTree: 1 string object_id, 2 repeated ObjectTree children
 Message: 1 Metadata metadata, 2 RecordDict content, 3 Error error
 RecordDict:

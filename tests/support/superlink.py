@@ -64,15 +64,8 @@ class SuperLink:
         logging.getLogger("flwr").setLevel(logging.CRITICAL)
         self.application = create_app()
         self.state = self.application.state.linkstate_factory.state()
-        self.run_id = self.state.create_run(
-            fab_id=None, fab_version=None, fab_hash="", override_config={},
-            federation_id=NOOP_FEDERATION_ID, federation_config=None, flwr_aid=NOOP_FLWR_AID,
-            primary_task_type=TaskType.SERVER_APP,
-        )  # fmt: skip
-        [task] = self.state.get_tasks(run_ids=[self.run_id])
-        self.task_id = task.task_id
-        self.state.claim_task(self.task_id)
-        self.state.activate_task(self.task_id)
+        self.tasks: dict[int, int] = {}  # of runs
+        self.run_id = self.begin()
         self.replies: dict[str, str] = {}  # ids, by the id of what they answer
         self.server = Server(self.application, port)
         self.url, self.port = self.server.url, self.server.port
@@ -80,25 +73,44 @@ class SuperLink:
     def close(self) -> None:
         self.server.close()
 
+    def begin(self, series_id: int | None = None, **config: bool | float | str) -> int:
+        """Begin a run, of a series or not, with `flwr run --run-config`, and return its id."""
+        run_id = self.state.create_run(
+            fab_id="a", fab_version="1", fab_hash="", override_config=config,
+            federation_id=NOOP_FEDERATION_ID, federation_config=None, flwr_aid=NOOP_FLWR_AID,
+            primary_task_type=TaskType.SERVER_APP, series_id=series_id,
+        )  # fmt: skip
+        [task] = self.state.get_tasks(run_ids=[run_id])
+        self.state.claim_task(task.task_id)
+        self.state.activate_task(task.task_id)
+        self.tasks[run_id] = task.task_id
+        return int(run_id)
+
     def online(self) -> list[int]:
         """The nodes that could be asked now."""
         return sorted(self.state.get_nodes(self.run_id))
 
     def ask(
-        self, node_id: int, content: RecordDict, kind: str = "train", ttl: float = 3600.0
+        self,
+        node_id: int,
+        content: RecordDict,
+        kind: str = "train",
+        ttl: float = 3600.0,
+        run_id: int = 0,
     ) -> str:
         """Send a message to a node, which was written a second ago, and return its id."""
-        self.state.acknowledge_task_heartbeat(self.task_id)  # or the run ends after 30 s
+        run_id = run_id or self.run_id
+        self.state.acknowledge_task_heartbeat(self.tasks[run_id])  # or the run ends after 30 s
         message = make_message(
             metadata=Metadata(
-                run_id=self.run_id, message_id="", src_node_id=1, dst_node_id=node_id,
+                run_id=run_id, message_id="", src_node_id=1, dst_node_id=node_id,
                 reply_to_message_id="", group_id="1", created_at=time.time() - 1, ttl=ttl,
                 message_type=kind,
             ),
             content=content,
         )  # fmt: skip
         message.metadata.__dict__["_message_id"] = message.object_id
-        session = self.state.start_session(self.run_id)
+        session = self.state.start_session(run_id)
         stored, wanted = self.state.store_message_and_object_tree(
             message, get_object_tree(message), session
         )
@@ -106,19 +118,20 @@ class SuperLink:
         objects = get_all_nested_objects(message)
         for identifier in wanted:
             data = objects[identifier].deflate()
-            assert self.state.store_object(self.run_id, session, identifier, data)
+            assert self.state.store_object(run_id, session, identifier, data)
         return str(message.object_id)
 
-    def reply(self, message_id: str) -> Message | None:
+    def reply(self, message_id: str, run_id: int = 0) -> Message | None:
         """The reply to a message, once it is there with all its objects."""
+        run_id = run_id or self.run_id
         if message_id not in self.replies:  # given once; then the node may leave
-            for found in self.state.get_message_res({message_id}, self.run_id):
+            for found in self.state.get_message_res({message_id}, run_id):
                 self.replies[message_id] = found.metadata.message_id
         if message_id not in self.replies:
             return None
         tree = self.state.object_store.get_object_tree(self.replies[message_id])
         parts = {
-            one.object_id: self.state.get_object(self.run_id, one.object_id)
+            one.object_id: self.state.get_object(run_id, one.object_id)
             for one in iterate_object_tree(tree)
         }
         if not all(parts.values()):
@@ -128,10 +141,12 @@ class SuperLink:
         self.state.object_store.delete(self.replies[message_id])  # as the server app confirms
         return reply
 
-    async def answer(self, node_id: int, content: RecordDict, kind: str = "train") -> Message:
+    async def answer(
+        self, node_id: int, content: RecordDict, kind: str = "train", run_id: int = 0
+    ) -> Message:
         """The node's reply to a message."""
-        message_id = self.ask(node_id, content, kind)
-        reply: Message = await until(lambda: self.reply(message_id))
+        message_id = self.ask(node_id, content, kind, run_id=run_id)
+        reply: Message = await until(lambda: self.reply(message_id, run_id))
         return reply
 
 

@@ -1,7 +1,7 @@
 """The gateway: lets nodes through to the Fleet API of a SuperLink, and to nothing else of it.
 
 A SuperLink serves its Control and Runtime API, which start programs, at the port of the Fleet API,
-without asking who calls. So its port stays closed, and this one is open: the nine calls of a node,
+without asking who calls. So its port stays closed, and this one is open: the ten calls of a node,
 from pages of listed origins, within limits, replies only when complete.
 """
 
@@ -120,6 +120,8 @@ class Gateway:
         if call == "push-object":
             return await self._came(body, headers)
         answer = await self._forwarded(call, body, headers)
+        if call == "get-run" and answer.status_code == 200:  # its settings, and not whose it is
+            return _message("GetRunResponse", **wire.decode("GetRunResponse", bytes(answer.body)))
         if call == "deactivate-node" and answer.status_code == 412:
             # It has left: a closed page says goodbye twice, and one that comes back would have an
             # error in its console.

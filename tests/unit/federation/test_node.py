@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import datetime
 import time
+from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 from types import SimpleNamespace
@@ -29,9 +30,13 @@ from federation import (
     wire,
 )
 from federation.platform.cpython import CPythonKey, HttpTransport
-from flwr.common.constant import NOOP_FLWR_AID
+from federation.runs import KEPT, Runs
+from flwr.common.config import flatten_dict, fuse_dicts
+from flwr.common.constant import NOOP_FLWR_AID, ErrorCode
 from flwr.supercore.date import now
 from flwr.superlink.routers.fleet import node_auth
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nn.io.errors import FormatError
 
 from tests.support.limit import granted
@@ -168,6 +173,110 @@ async def cancelled(array):
     task = asyncio.create_task(asyncio.Event().wait())
     task.cancel()
     await task
+
+
+RUNS = 3
+
+
+@given(st.lists(st.integers(0, RUNS - 1), min_size=5, max_size=8))
+@settings(max_examples=4, deadline=None)
+def test_runs_that_ask_in_any_order_have_each_their_own_state(superlink, order):
+    """As many as there are, the first two of one series, which has one state."""
+    first = superlink.begin()
+    series = superlink.state.get_run_info(run_ids=[first])[0].series_id
+    runs = [first, superlink.begin(series), *(superlink.begin() for _ in range(RUNS - 2))]
+
+    async def counted():
+        async with running(node_of(superlink)) as node:
+            for number in order:
+                found = await superlink.answer(node.node_id, content(), "query.count", runs[number])
+                yield found.content["seen"]["n"]
+
+    async def all_of_them():
+        return [n async for n in counted()]
+
+    seen, expected = Counter(), []
+    for number in order:
+        seen[max(number, 1)] += 1
+        expected.append(seen[max(number, 1)])
+    assert asyncio.run(all_of_them()) == expected
+
+
+@pytest.mark.asyncio
+async def test_the_state_of_runs_long_ago_is_given_up(superlink):
+    async def call(name, **fields):
+        return {"run": {"override_config": [], "series_id": fields["run_id"]}}
+
+    runs = Runs(call, {}, {})
+    contexts = [await runs.context(7, number) for number in range(1, KEPT + 2)]
+    assert await runs.context(7, KEPT + 1) is contexts[-1]
+    assert await runs.context(7, 2) is contexts[1]
+    assert await runs.context(7, 1) is not contexts[0]
+
+
+CONFIGS = {
+    "a run that changes nothing": ({"epochs": 1, "name": "a"}, {}),
+    "one of each type": (
+        {"epochs": 1, "rate": 0.5, "off": False, "name": "a"},
+        {"epochs": -(2**40), "rate": 2.0, "off": True, "name": "é"},
+    ),
+    "a table": ({"optimizer": {"name": "sgd", "more": {"of": 1}}}, {"optimizer.name": "adam"}),
+    "an app without settings": ({}, {"epochs": 3}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.asyncio
+async def test_an_app_finds_the_settings_of_node_and_run_as_in_a_supernode(superlink, kind):
+    """`flwr run --run-config` over those of the app; flwr's own function says what is found."""
+    own, override = CONFIGS[kind]
+    found = []
+    app = ClientApp()
+
+    @app.query()
+    def query(message, context):
+        found.append((context.node_config, context.run_config, context.run_id))
+        return Message(RecordDict(), reply_to=message)
+
+    run_id = superlink.begin(**override)
+    config = {"partition-id": 3}
+    async with running(node_of(superlink, app=app, config=config, run_config=own)) as node:
+        for _ in range(2):
+            assert (await superlink.answer(node.node_id, content(), "query", run_id)).has_content()
+    flat = flatten_dict(own)
+    assert found == [(config, flat | override, run_id)] * 2
+    assert {name: type(one) for name, one in found[0][1].items()} == {
+        name: type(one) for name, one in (flat | override).items()
+    }
+    if own:
+        assert fuse_dicts(flat, override) == found[0][1]
+
+
+@pytest.mark.parametrize("kind", ["node_config", "run_config"])
+@pytest.mark.asyncio
+async def test_a_setting_that_is_missing_is_named_with_where_it_is_given(superlink, kind):
+    app = ClientApp()
+
+    @app.train()
+    def train(message, context):
+        return getattr(context, kind)["partition-id"]
+
+    option = kind.removeprefix("node_")
+    node = node_of(superlink, app=app, **{option: {"epochs": 1}})
+    async with running(node):
+        reply = await superlink.answer(node.node_id, content())
+    assert reply.error.code == ErrorCode.CLIENT_APP_RAISED_EXCEPTION
+    assert reply.error.reason == (
+        f"MissingRecordError: {kind}, Node({option}=...): "
+        "expected 'partition-id', received 'epochs'"
+    )
+
+
+@pytest.mark.parametrize("value", [None, [1], b"a", {"in": (1, 2)}])
+@pytest.mark.parametrize("option", ["config", "run_config"])
+def test_a_value_that_is_no_setting_is_refused(superlink, option, value):
+    with pytest.raises(TypeError, match=r"epochs.*: expected bool, int, float or str, rec"):
+        node_of(superlink, **{option: {"epochs": value}})
 
 
 @pytest.mark.parametrize(

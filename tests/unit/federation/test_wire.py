@@ -13,18 +13,29 @@ from flwr.proto import (
     message_pb2,
     node_pb2,
     recorddict_pb2,
+    run_pb2,
+    transport_pb2,
 )
 from hypothesis import given
 from nn.io.errors import CorruptError, FormatError, LimitError, TruncatedError
 
-MODULES = (error_pb2, fleet_pb2, heartbeat_pb2, message_pb2, node_pb2, recorddict_pb2)
+MODULES = (
+    error_pb2, fleet_pb2, heartbeat_pb2, message_pb2, node_pb2, recorddict_pb2, run_pb2,
+    transport_pb2,
+)  # fmt: skip
 INSIDE = {
     "Record": recorddict_pb2.ConfigRecord,
     "Item": recorddict_pb2.ConfigRecord.Item,
     "Value": recorddict_pb2.ConfigRecordValue,
+    "Setting": run_pb2.Run.OverrideConfigEntry,
 }
 TYPES = {"double": 1, "uint64": 4, "bool": 8, "string": 9, "message": 11, "bytes": 12, "sint64": 18}
-UNUSED = {"PullMessagesResponse": {"reconnect"}, "PushMessagesResponse": {"reconnect", "results"}}
+UNUSED = {
+    "PullMessagesResponse": {"reconnect"}, "PushMessagesResponse": {"reconnect", "results"},
+    "Run": {*run_pb2.Run.DESCRIPTOR.fields_by_name} - {"override_config", "series_id"},
+}  # fmt: skip
+ONE_OF = ("Value", "Scalar")
+MAPS = {"GetRunResponse", "Run", "Setting"}  # a map of protobuf: in any order, and only read here
 EMPTY = {"RecordDict"}  # always empty on the wire: contents travel as objects
 
 
@@ -42,13 +53,13 @@ VALUES = {
 
 
 def messages(kind: str, depth: int = 3) -> st.SearchStrategy[dict[str, Any]]:
-    """Draw messages of a kind as dicts; of a Value only one field is there."""
+    """Draw messages of a kind as dicts; of some only one field is there."""
     drawn = {
         field.name: strategy
         for field in wire.KINDS[kind]
         if (strategy := of_field(field, depth)) is not None
     }
-    if kind != "Value":
+    if kind not in ONE_OF:
         return st.fixed_dictionaries({}, optional=drawn)
     return st.one_of([st.fixed_dictionaries({name: value}) for name, value in drawn.items()])
 
@@ -106,7 +117,7 @@ def test_every_kind_has_flowers_fields(kind):
             TYPES.get(field.form, TYPES["message"]),
             14 if field.form == "uint64" else 0,
         )
-        if field.form not in VALUES and kind not in INSIDE:
+        if field.form not in VALUES and kind not in INSIDE and kind not in MAPS:
             assert there.message_type.name == field.form
         optional = there.has_presence and there.type != TYPES["message"]
         assert optional == field.optional
@@ -118,12 +129,30 @@ def test_flower_has_no_field_that_a_node_does_not_know(kind):
     assert there - {field.name for field in wire.KINDS[kind]} == UNUSED.get(kind, set())
 
 
-@given(st.sampled_from(sorted(wire.KINDS)).flatmap(lambda k: st.tuples(st.just(k), messages(k))))
+WRITTEN = st.sampled_from(sorted(set(wire.KINDS) - MAPS))
+
+
+@given(WRITTEN.flatmap(lambda kind: st.tuples(st.just(kind), messages(kind))))
 def test_messages_are_the_librarys_bytes_and_come_back(drawn):
     kind, message = drawn
     data = wire.encode(kind, message)
     assert data == proto(kind, message).SerializeToString(deterministic=True)
     assert repr(wire.decode(kind, data)) == repr(completed(kind, message))  # -0.0 equals 0.0
+
+
+SCALARS = st.one_of([st.tuples(st.just(name), value) for name, value in VALUES.items()])
+
+
+@given(st.dictionaries(st.text(max_size=9), SCALARS, max_size=4), VALUES["uint64"])
+def test_the_settings_of_a_run_are_read_as_flower_writes_them(settings, series):
+    scalars = {name: transport_pb2.Scalar(**dict([one])) for name, one in settings.items()}
+    run = run_pb2.Run(override_config=scalars, series_id=series, account_name="a", run_id=1)
+    read = wire.decode("Run", run.SerializeToString())
+    found = {one["key"]: one["value"] for one in read["override_config"]}
+    assert repr(found) == repr({name: dict([settings[name]]) for name in found})
+    assert (set(found), read["series_id"]) == (set(settings), series)
+    again = run_pb2.Run.FromString(wire.encode("Run", read))  # as the gateway passes it on
+    assert dict(again.override_config) == scalars
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, 5e-324])

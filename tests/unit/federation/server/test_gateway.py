@@ -26,6 +26,7 @@ from federation.server import gateway as module
 from federation.server.connection import Connection
 from federation.server.gateway import FORWARDED, Gateway
 from federation.server.limits import BODIES, Limits
+from flwr.proto import run_pb2, transport_pb2
 from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -94,15 +95,15 @@ def content():
 
 
 def other_paths(superlink):
-    """Every route of the SuperLink but the nine calls, and ways round a filter."""
+    """Every route of the SuperLink but the ten calls, and ways round a filter."""
     routes = [context.route for context in iter_route_contexts(superlink.application.routes)]
     found = {(method, route.path) for route in routes for method in route.methods or ()}
     assert len(found) > 30
     assert any("/v1/control/" in path for _, path in found)
-    nine = {("POST", f"/v1/fleet/{call}") for call in CALLS}
-    assert nine <= found
+    ten = {("POST", f"/v1/fleet/{call}") for call in CALLS}
+    assert ten <= found
     assert isinstance(routes[-1], APIRoute)
-    return sorted(found - nine) + [
+    return sorted(found - ten) + [
         (method, path)
         for method in ("GET", "POST")
         for path in (
@@ -129,7 +130,7 @@ def test_every_other_path_of_the_superlink_is_not_found(superlink, usual, tmp_pa
             assert answer.status_code in (404, 405), (method, path)
 
 
-def test_the_nine_calls_take_no_other_method(usual):
+def test_the_ten_calls_take_no_other_method(usual):
     for call in CALLS:
         for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH"):
             assert usual.client.request(method, f"/v1/fleet/{call}").status_code in (404, 405)
@@ -277,6 +278,24 @@ def test_pages_of_the_listed_origin_may_send_what_a_node_sends(usual):
     answer = usual.post("/v1/fleet/pull-object", origin=ORIGIN)
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     assert "date" in answer.headers["access-control-expose-headers"]
+
+
+@pytest.mark.asyncio
+async def test_of_a_run_its_settings_pass_and_not_whose_it_is(superlink, usual):
+    run_id = superlink.begin(epochs=2)
+    named = superlink.state.get_run_info(run_ids=[run_id])[0]
+    assert named.flwr_aid != ""
+    node = node_at(usual.url)
+    async with running(node):
+        asked = {"node": {"node_id": node.node_id}, "run_id": run_id}
+        signed = await node.fleet._sign()
+        headers = {name.replace("-", "_"): value for name, value in signed.items()}
+        body = wire.encode("GetRunRequest", asked)
+        answer = usual.post("/v1/fleet/get-run", body, **headers)
+    run = run_pb2.GetRunResponse.FromString(answer.content).run
+    assert run == run_pb2.Run(
+        override_config={"epochs": transport_pb2.Scalar(sint64=2)}, series_id=named.series_id
+    )
 
 
 @pytest.mark.asyncio
@@ -570,7 +589,7 @@ STRANGERS = ("unsigned", "signed by another key", "signed for another time", "no
 @pytest.mark.parametrize("stranger", STRANGERS)
 @pytest.mark.asyncio
 async def test_who_does_not_sign_with_the_nodes_key_calls_nothing(superlink, usual, stranger):
-    """In all nine calls, in the name of a node that is there."""
+    """In all ten calls, in the name of a node that is there."""
     victim, other = node_at(usual.url), CPythonKey()
     async with running(victim):
         signed = dict(await victim.fleet._sign())
@@ -588,6 +607,7 @@ async def test_who_does_not_sign_with_the_nodes_key_calls_nothing(superlink, usu
             "activate-node": {"public_key": victim.fleet.key.public, "heartbeat_interval": 30.0},
             "deactivate-node": {"node_id": victim.node_id},
             "send-node-heartbeat": {"node": told["node"], "heartbeat_interval": 30.0},
+            "get-run": told,
             "pull-messages": {"node": told["node"]},
             "pull-object": told | {"object_id": "0" * 64},
             "confirm-message-received": told | {"message_object_id": "0" * 64},
