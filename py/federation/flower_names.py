@@ -10,13 +10,25 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 from federation import client_app, message, records
 
 __all__ = ["provide"]
 
-NAMES = {
+Number = int | float
+Numbers = list[int] | list[float]
+Setting = bool | float | int | str
+Scalar = Setting | bytes
+Scalars = Numbers | list[str] | list[bytes] | list[bool]
+TYPES = {
+    "MetricScalar": Number, "MetricScalarList": Numbers, "MetricRecordValues": Number | Numbers,
+    "ConfigScalar": Scalar, "ConfigScalarList": Scalars, "ConfigRecordValues": Scalar | Scalars,
+    "UserConfigValue": Setting, "UserConfig": dict[str, Setting],
+}  # fmt: skip
+NAMES: dict[str, dict[str, Any]] = {
     "flwr.app": {
+        **TYPES,
         **{name: getattr(records, name) for name in records.__all__},
         **{name: getattr(message, name) for name in message.__all__},
     },

@@ -7,7 +7,17 @@ from typing import Any
 
 from federation.records import RecordDict
 
-__all__ = ["Context", "Error", "Message", "Metadata"]
+__all__ = ["DEFAULT_TTL", "Context", "Error", "Message", "MessageType", "Metadata"]
+
+DEFAULT_TTL = 43_200  # seconds that Flower gives a message
+
+
+class MessageType:
+    """The categories of messages; a type may have an action after a dot."""
+
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    QUERY = "query"
 
 
 @dataclass

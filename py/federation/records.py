@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections import UserDict
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from nn.io import npy
@@ -27,6 +28,7 @@ __all__ = ["Array", "ArrayRecord", "ConfigRecord", "MetricRecord", "RecordDict"]
 V = TypeVar("V")
 
 
+@dataclass(init=False, repr=False)
 class Array:
     """An array as it travels: the bytes of a `.npy` file, and what they hold.
 
@@ -65,6 +67,11 @@ class Array:
             self.data = npy.dump(array)
         else:
             raise TypeError(f"Array: expected an ndarray, received {type(array).__name__}")
+
+    @classmethod
+    def from_numpy_ndarray(cls, ndarray: NDArray[Any]) -> Self:
+        """Return an Array of an ndarray."""
+        return cls(ndarray=ndarray)
 
     def numpy(self) -> NDArray[Any]:
         """Return the array, a copy.
@@ -134,6 +141,16 @@ class ArrayRecord(_Record[Array]):
         if isinstance(found, list) and not keep_input:
             found.clear()
 
+    @classmethod
+    def from_numpy_ndarrays(cls, ndarrays: list[NDArray[Any]], *, keep_input: bool = True) -> Self:
+        """Return a record of a list of ndarrays."""
+        return cls(numpy_ndarrays=ndarrays, keep_input=keep_input)
+
+    @classmethod
+    def from_array_dict(cls, array_dict: dict[str, Array], *, keep_input: bool = True) -> Self:
+        """Return a record of Arrays by name."""
+        return cls(array_dict=array_dict, keep_input=keep_input)
+
     def _check(self, name: str, value: Array) -> None:
         if not isinstance(value, Array):
             raise TypeError(f"{name}: expected an Array, received {type(value).__name__}")
@@ -160,8 +177,9 @@ class _Scalars(_Record[Values]):
     def _check(self, name: str, value: Values) -> None:
         items = value if isinstance(value, list) else [value]
         kinds = {type(item) for item in items}
-        bad = any(not isinstance(item, self.TYPES) for item in items) or len(kinds) > 1
-        if bad or (bool in kinds and bool not in self.TYPES):
+        first = next(iter(items), 0)
+        good = isinstance(first, self.TYPES) and all(isinstance(i, type(first)) for i in items)
+        if not good or (bool in kinds and (bool not in self.TYPES or len(kinds) > 1)):
             allowed = ", ".join(kind.__name__ for kind in self.TYPES)
             received = ", ".join(sorted(kind.__name__ for kind in kinds))
             raise TypeError(f"{name}: expected {allowed}, or a list of one, received {received}")

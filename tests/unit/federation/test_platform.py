@@ -151,6 +151,33 @@ def test_an_address_that_is_none_of_http_or_https_is_refused(address):
 
 def test_flower_itself_is_left_where_it_is():
     assert not flower_names.provide()
+    for name in ("flwr.app", "flwr.clientapp"):
+        there, ours = {*importlib.import_module(name).__all__}, {*flower_names.NAMES[name]}
+        assert there - ours == ({"mod"} if name == "flwr.clientapp" else set())
+
+
+ABSENT = {  # of Flower's classes: what travels is in `objects`, tensors need torch, the rest is old
+    "Array": {"from_torch_tensor", "slice_array"},
+    "ArrayRecord": {"from_torch_state_dict", "to_torch_state_dict", "count_bytes"},
+    "ConfigRecord": {"count_bytes"}, "MetricRecord": {"count_bytes"},
+    "RecordDict": {"parameters_records", "metrics_records", "configs_records"},
+    "Message": {"create_reply", "create_error_reply"}, "Metadata": {"delivered_at"},
+    "ClientApp": {"lifespan"},
+}  # fmt: skip
+TRAVELS = {"children", "deflate", "inflate", "is_dirty", "object_id"}
+
+
+@pytest.mark.parametrize("name", ["flwr.app", "flwr.clientapp"])
+def test_each_class_has_what_flowers_has_or_is_known_not_to(name):
+    for kind, ours in flower_names.NAMES[name].items():
+        theirs = getattr(importlib.import_module(name), kind)
+        if isinstance(theirs, type) and kind not in flower_names.TYPES:
+            public = {one for one in dir(theirs) if not one.startswith("_")} - TRAVELS
+            fields = {*dir(ours), *getattr(ours, "__annotations__", ())}
+            instance = {"metadata"} if kind == "Message" else set()
+            assert public - fields - instance == ABSENT.get(kind, set()), kind
+        else:
+            assert ours == theirs, kind
     assert sys.modules["flwr.app"].Message is not message.Message
 
 

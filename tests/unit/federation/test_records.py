@@ -1,7 +1,9 @@
 """Records and their objects against flwr's own classes: the same bytes, the same ids."""
 
+import itertools
 import json
 import tracemalloc
+from contextlib import suppress
 from random import Random
 
 import flwr.app as flower
@@ -100,6 +102,34 @@ WRONG = [
 def test_a_value_that_flower_refuses_is_refused(module, kind, values):
     with pytest.raises(TypeError):
         getattr(module, kind)(values)
+
+
+ITEMS = (1, True, 0.5, np.float64(1), np.float32(1), np.int64(1), np.bool_(1), "a",
+         np.str_("a"), b"a", np.bytes_(b"a"), None)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["MetricRecord", "ConfigRecord"])
+def test_records_take_each_value_and_list_of_two_that_flowers_take_and_write_the_same(kind):
+    """As [0.5, numpy.float64(1)], losses of a run. Flower takes [1, True] and does not write it."""
+    for value in (*ITEMS, [], (1,), *(list(two) for two in itertools.product(ITEMS, repeat=2))):
+        ours = theirs = ""
+        with suppress(TypeError):
+            made = records.RecordDict({"a": getattr(records, kind)({"b": value})})
+            ours = objects.deflate(made)[0]["object_id"]
+        with suppress(TypeError, ValueError):
+            theirs = flower.RecordDict({"a": getattr(flower, kind)({"b": value})}).object_id
+        assert ours == theirs, value
+
+
+@pytest.mark.parametrize("module", [records, flower], ids=["ours", "flwr"])
+def test_records_of_the_same_content_are_equal(module):
+    def made(last):
+        arrays = {"w": module.Array(ARRAYS[0]), "b": module.Array.from_numpy_ndarray(last)}
+        kept = module.ArrayRecord.from_array_dict(arrays)
+        return module.RecordDict({"a": kept, "l": module.ArrayRecord.from_numpy_ndarrays([last])})
+
+    assert made(ARRAYS[3]) == made(ARRAYS[3])
+    assert made(ARRAYS[3]) != made(ARRAYS[4])
 
 
 @pytest.mark.parametrize("module", [records, flower], ids=["ours", "flwr"])
