@@ -16,14 +16,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from federation.message import Context, Message
 
 __all__ = ["ClientApp", "awaited"]
 
-Handler = Callable[[Message, Context], Message | Awaitable[Message]]
+Reply = Message | Awaitable[Message]
+Handler = Callable[[Message, Context], Reply]
+Mod = Callable[[Message, Context, Handler], Reply]
+"""A modifier: it gets the message and what answers it, and may change both."""
+Lifespan = Callable[[Context], Generator[None]]
 
 
 def awaited(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
@@ -45,24 +50,55 @@ def awaited(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., 
 
 
 class ClientApp:
-    """Functions by kind of message and action. Called by a node with a message and its context."""
+    """Functions by kind of message and action. Called by a node with a message and its context.
 
-    def __init__(self) -> None:
+    Args:
+        client_fn: Flower's older way, which is not there.
+        mods: modifiers of all functions, the first of them outermost; those of one function are
+            inside these. One of an async function is async itself, and awaits what it calls.
+
+    Raises:
+        TypeError: a client_fn was given.
+    """
+
+    def __init__(self, client_fn: None = None, mods: Sequence[Mod] | None = None) -> None:
+        if client_fn is not None:
+            raise TypeError("ClientApp: expected functions by @app.train(), received a client_fn")
+        self._mods = tuple(mods or ())
         self._handlers: dict[str, Handler] = {}
+        self._lifespan: Callable[[Context], AbstractContextManager[None]]
+        self._lifespan = lambda context: nullcontext()
 
-    def train(self, action: str = "default") -> Callable[[Handler], Handler]:
+    def train(
+        self, action: str = "default", *, mods: Sequence[Mod] | None = None
+    ) -> Callable[[Handler], Handler]:
         """Decorator: the function trains and returns arrays and metrics."""
-        return self._register("train", action)
+        return self._register("train", action, mods)
 
-    def evaluate(self, action: str = "default") -> Callable[[Handler], Handler]:
+    def evaluate(
+        self, action: str = "default", *, mods: Sequence[Mod] | None = None
+    ) -> Callable[[Handler], Handler]:
         """Decorator: the function evaluates and returns metrics."""
-        return self._register("evaluate", action)
+        return self._register("evaluate", action, mods)
 
-    def query(self, action: str = "default") -> Callable[[Handler], Handler]:
+    def query(
+        self, action: str = "default", *, mods: Sequence[Mod] | None = None
+    ) -> Callable[[Handler], Handler]:
         """Decorator: the function answers a question."""
-        return self._register("query", action)
+        return self._register("query", action, mods)
 
-    def _register(self, kind: str, action: str) -> Callable[[Handler], Handler]:
+    def lifespan(self) -> Callable[[Lifespan], Lifespan]:
+        """Decorator: a generator function, which yields where a message is answered."""
+
+        def decorate(function: Lifespan) -> Lifespan:
+            self._lifespan = contextmanager(function)
+            return function
+
+        return decorate
+
+    def _register(
+        self, kind: str, action: str, mods: Sequence[Mod] | None
+    ) -> Callable[[Handler], Handler]:
         if not action.isidentifier():
             raise ValueError(f"{kind}: expected an action that is a name, received {action!r}")
         name = f"{kind}.{action}"
@@ -70,7 +106,9 @@ class ClientApp:
         def decorate(function: Handler) -> Handler:
             if name in self._handlers:
                 raise ValueError(f"{name}: expected one function, received a second")
-            self._handlers[name] = function
+            self._handlers[name] = functools.reduce(
+                _inside, reversed((*self._mods, *(mods or ()))), function
+            )
             return function
 
         return decorate
@@ -86,9 +124,14 @@ class ClientApp:
         handler = self._handlers.get(kind if "." in kind else f"{kind}.default")
         if handler is None:
             raise ValueError(f"expected a message of {sorted(self._handlers)}, received {kind!r}")
-        reply = handler(message, context)
-        if inspect.isawaitable(reply):
-            reply = await reply
+        with self._lifespan(context):
+            reply = handler(message, context)
+            if inspect.isawaitable(reply):
+                reply = await reply
         if not isinstance(reply, Message):
             raise TypeError(f"{kind}: expected a Message, received {type(reply).__name__}")
         return reply
+
+
+def _inside(handler: Handler, mod: Mod) -> Handler:
+    return lambda message, context: mod(message, context, handler)

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from federation import client_app, message, records
+from federation import client_app, message, mods, records
 
 __all__ = ["provide"]
 
@@ -33,6 +33,7 @@ NAMES: dict[str, dict[str, Any]] = {
         **{name: getattr(message, name) for name in message.__all__},
     },
     "flwr.clientapp": {"ClientApp": client_app.ClientApp},
+    "flwr.clientapp.mod": {name: getattr(mods, name) for name in mods.__all__},
 }
 
 
@@ -47,5 +48,7 @@ def provide() -> bool:
         module = ModuleType(name)
         vars(module).update(classes)
         sys.modules[name] = module
-        setattr(package, name.rpartition(".")[2], module)
+        module.__path__ = []
+        parent, _, last = name.rpartition(".")
+        setattr(sys.modules[parent], last, module)
     return True
