@@ -60,6 +60,9 @@ class Node:
         idle: the same when no message came for a minute: a SuperLink answers about 100 in a second.
         on_change: called with the node when its state changes.
 
+    Raises:
+        TypeError: the app is one of flwr itself, or a setting is none.
+
     Attributes:
         state: "away" (no connection, or not yet), "waiting", "working" or "left".
         node_id: 0 before the SuperLink gave one.
@@ -79,6 +82,11 @@ class Node:
         idle: float = 15.0,
         on_change: Callable[[Node], None] = lambda node: None,
     ) -> None:
+        if type(app).__module__.split(".")[0] == "flwr":  # it takes no messages but its own
+            raise TypeError(
+                "app: expected a federation.ClientApp, received one of flwr, which a "
+                "flower-supernode runs; see federation.flower_names"
+            )
         self.state, self.problem = "away", ""
         self.node_id = self.answered = 0
         self.fleet = fleet

@@ -10,6 +10,7 @@ from email.utils import formatdate
 from types import SimpleNamespace
 
 import flwr.app as flower
+import flwr.clientapp
 import numpy as np
 import pytest
 from federation import (
@@ -270,6 +271,12 @@ async def test_a_setting_that_is_missing_is_named_with_where_it_is_given(superli
         f"MissingRecordError: {kind}, Node({option}=...): "
         "expected 'partition-id', received 'epochs'"
     )
+
+
+def test_an_app_of_flwr_itself_is_refused_with_what_runs_it(superlink):
+    """Where flwr is installed, a text that imports its names makes one."""
+    with pytest.raises(TypeError, match=r"received one of flwr, which a flower-supernode runs"):
+        node_of(superlink, app=flwr.clientapp.ClientApp())
 
 
 @pytest.mark.parametrize("value", [None, [1], b"a", {"in": (1, 2)}])
