@@ -114,12 +114,14 @@ class Guard(Strategy):
                 self._drop(server_round, reply, fault)
             else:
                 good.append(reply)
-        forms = Counter(map(_form, good))  # Flower wants one for all
-        usual = forms.most_common(1)[0][0] if forms else None
-        kept = [reply for reply in good if _form(reply) == usual]
-        for reply in good:
-            if _form(reply) != usual:
-                self._drop(server_round, reply, f"other records or metrics: {_form(reply)}")
+        forms = [_form(reply, trained) for reply in good]
+        usual = Counter(forms).most_common(1)[0][0] if forms else None  # Flower wants one for all
+        kept = []
+        for reply, form in zip(good, forms, strict=True):
+            if form == usual:
+                kept.append(reply)
+            else:
+                self._drop(server_round, reply, f"other records or metrics: {form}")
         return [*errors, *kept]
 
     def _drop(self, server_round: int, reply: Message, fault: str) -> None:
@@ -130,7 +132,7 @@ class Guard(Strategy):
     def _fault(self, reply: Message, trained: bool) -> str:
         """Return what is wrong with a reply, "" if nothing."""
         content = reply.content
-        if len(content.metric_records) != 1 or len(content.array_records) != int(trained):
+        if len(content.metric_records) != 1 or (trained and len(content.array_records) != 1):
             return f"records {sorted(content)}"
         [metrics] = content.metric_records.values()
         if fault := self._wrong_metrics(metrics):
@@ -178,8 +180,10 @@ def _items(value: float | list[int] | list[float]) -> Iterable[float]:
     return value if isinstance(value, list) else [value]
 
 
-def _form(reply: Message) -> Hashable:
-    """The names that have to be the same in all replies of a round."""
-    [metrics] = reply.content.metric_records.values()
+def _form(reply: Message, trained: bool) -> Hashable:
+    """The names that have to be the same in all replies of a round, which are in any order."""
+    content = reply.content
+    [(place, metrics)] = content.metric_records.items()
     lengths = {name: len(value) for name, value in metrics.items() if isinstance(value, list)}
-    return (*reply.content, *sorted(metrics), *sorted(lengths.items()))
+    arrays = content.array_records if trained else ()
+    return (*arrays, place, *sorted(metrics), *sorted(lengths.items()))

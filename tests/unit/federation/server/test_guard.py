@@ -263,13 +263,39 @@ def evaluated(**metrics):
 
 def test_bad_metrics_of_an_evaluation_are_dropped():
     guard = guarded(FedAvg())
-    replies = [
-        evaluated(),
-        evaluated(loss=math.nan),
-        evaluated(other=1),
-        evaluated(),
-        content(GOOD),
-    ]
+    replies = [evaluated(), evaluated(loss=math.nan), evaluated(other=1), evaluated()]
     found = guard.aggregate_evaluate(2, [reply(n, one) for n, one in enumerate(replies)])
     assert found["loss"] == 0.5
-    assert [node for _, node, _ in guard.dropped] == [1, 4, 2]
+    assert [node for _, node, _ in guard.dropped] == [1, 2]
+
+
+def also(made, **records):
+    return flower.RecordDict({**records, **made})
+
+
+HARMLESS = {
+    "as asked": lambda made: made,
+    "another order": lambda made: flower.RecordDict(dict(reversed(made.items()))),
+    "a setting too": lambda made: also(made, about=flower.ConfigRecord({"version": "1"})),
+}
+IN_AN_EVALUATION = HARMLESS | {
+    "arrays too, as quickstart-huggingface": lambda made: also(made, a=flower.ArrayRecord([GOOD]))
+}
+
+
+@pytest.mark.parametrize("kind", IN_AN_EVALUATION)
+@pytest.mark.parametrize("part", ["train", "evaluate"])
+def test_what_a_reply_has_beside_what_flower_reads_does_not_drop_it(part, kind):
+    """Of the three replies two are as most are, and Flower's own strategy takes all."""
+    if part == "train" and kind not in HARMLESS:
+        return
+    usual = content(GOOD) if part == "train" else evaluated()
+    replies = [usual, usual, IN_AN_EVALUATION[kind](copy.deepcopy(usual))]
+    guard = guarded(FedAvg())
+    for strategy in (guard, FedAvg()):
+        aggregated = getattr(strategy, f"aggregate_{part}")(
+            1, [reply(n, one) for n, one in enumerate(replies)]
+        )
+        metrics = aggregated[1] if part == "train" else aggregated
+        assert metrics == {"loss": 0.5}
+    assert guard.dropped == []
