@@ -85,8 +85,17 @@ class Guard(Strategy):
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Return what the strategy makes of the good replies."""
-        return self.strategy.aggregate_train(server_round, self._kept(server_round, replies, True))
+        """Return what the strategy makes of the good replies; without one it is not asked, since
+        those that adapt their clipping die of none.
+        """
+        kept = self._kept(server_round, replies, True)
+        if any(reply.has_content() for reply in kept):
+            return self.strategy.aggregate_train(server_round, kept)
+        for reply in kept:
+            node, reason = reply.metadata.src_node_id, reply.error.reason
+            log(WARNING, "round %s: error of node %s: %s", server_round, node, reason)
+        log(WARNING, "round %s: without a good reply the model stays as it is", server_round)
+        return None, None
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid

@@ -179,11 +179,6 @@ def test_errors_of_clients_reach_the_strategy():
     assert guard.dropped == []
 
 
-def test_a_round_of_bad_replies_alone_leaves_the_model_as_it_is():
-    guard = guarded(FedAvg())
-    assert aggregate(guard, BAD["NaN"], BAD["no weight"]) == (None, None)
-
-
 def test_good_replies_give_what_the_strategy_gives_without_the_guard():
     rng = np.random.default_rng(1)
     contents = [
@@ -249,6 +244,18 @@ def test_clients_that_keep_the_types_of_their_model_are_dropped_by_no_strategy(n
     assert guard.dropped == []
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other, strict=True)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_round_of_bad_replies_alone_leaves_the_model_as_it_is_and_the_next_stands(name, caplog):
+    """Those that adapt their clipping divide by the number of replies."""
+    guard = guarded(strategy_of(name, "num-examples"))
+    error = reply(2, error=flower.Error(code=2, reason="out of memory"))
+    assert guard.aggregate_train(1, [reply(1, BAD["NaN"]), error]) == (None, None)
+    assert "error of node 2: out of memory" in caplog.text
+    good = content(GOOD, norm_bit=0, train_loss=0.5)
+    array, metrics = aggregate(guard, good, good, good)
+    assert (np.isfinite(array).all(), metrics["loss"]) == (True, 0.5)
 
 
 @pytest.mark.parametrize("name", TREES)
