@@ -117,7 +117,7 @@ class ClientApp:
         """Return the answer.
 
         Raises:
-            ValueError: no function is there for messages of this type.
+            ValueError: no function is there for messages of this type, or its reply is to another.
             TypeError: the function returned something else than a Message.
         """
         kind = message.metadata.message_type
@@ -130,6 +130,12 @@ class ClientApp:
                 reply = await reply
         if not isinstance(reply, Message):
             raise TypeError(f"{kind}: expected a Message, received {type(reply).__name__}")
+        answered = reply.metadata.reply_to_message_id
+        if answered != message.metadata.message_id:  # a server app would wait for another
+            raise ValueError(
+                f"{kind}: expected Message(..., reply_to=) with the message received, "
+                f"received {'a reply to another' if answered else 'no reply'}"
+            )
         return reply
 
 

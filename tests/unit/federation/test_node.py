@@ -307,6 +307,24 @@ async def test_whatever_an_app_raises_is_an_error_in_its_reply(superlink, kind, 
         assert reply.has_content()
 
 
+@pytest.mark.parametrize("reason", ["no reply", "a reply to another"])
+@pytest.mark.asyncio
+async def test_an_answer_that_is_none_to_its_message_is_an_error_that_says_so(superlink, reason):
+    """What is given back as it came, or kept from an earlier message, no server app would see."""
+    app, kept = ClientApp(), []
+
+    @app.query()
+    def query(message, context):
+        kept.append(Message(message.content, reply_to=message))
+        return message if reason == "no reply" else kept[0]
+
+    async with running(node_of(superlink, app=app)) as node:
+        if reason != "no reply":
+            assert (await superlink.answer(node.node_id, content(), "query")).has_content()
+        reply = await superlink.answer(node.node_id, content(), "query")
+    assert reply.error.reason.endswith(f"with the message received, received {reason}")
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
