@@ -33,6 +33,7 @@ NAMES: dict[str, dict[str, Any]] = {
         **{name: getattr(message, name) for name in message.__all__},
     },
     "flwr.clientapp": {"ClientApp": client_app.ClientApp},
+    "flwr.clientapp.typing": {"ClientAppCallable": client_app.Handler, "Mod": client_app.Mod},
     "flwr.clientapp.mod": {name: getattr(mods, name) for name in mods.__all__},
 }
 
