@@ -16,6 +16,7 @@
     static/vendor/python/gpu.tgz       training on a GPU, for workers that list it: text without
                                        comments, a third of the size of bytecode
     static/vendor/python/federation.tgz  a node of a Flower federation, likewise for those that join
+    static/vendor/python/federation_mods.tgz  its modifiers for privacy, for other pages
     static/vendor/python/playground.tgz  the playground's half in its worker, likewise
     static/vendor/runtime/             Pyodide and NumPy with bytecode of the modules used at start
     static/vendor/python/farcall.zip   sources of the RPC, for the `[files]` of other pages
@@ -178,12 +179,14 @@ APPLICATIONS = ("py/nn/applications",)
 GPU = "py/nn/gpu"
 SHADERS = "/gpu/wgsl/"
 ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")
-FEDERATION = ("py/federation", *ON_CPYTHON, PROTOBUF)
+MODS = "py/federation/mods.py"  # of a client app that protects privacy by them; not this page's
+FEDERATION = ("py/federation", *ON_CPYTHON, f"!{MODS}", PROTOBUF)
 # Archives of text without comments, for the workers that list them.
 PLAYGROUND_WORKER = "py/app/lab/playground"
 TARRED = {
     "gpu.tgz": (GPU,),
     "federation.tgz": FEDERATION,
+    "federation_mods.tgz": (MODS,),
     "playground.tgz": (PLAYGROUND_WORKER,),
 }
 # Several workers for a network, or several networks, in training.zip: imported where it is used.

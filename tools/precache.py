@@ -57,6 +57,7 @@ STAMPS = "static/vendor/kernels/*.sha256"
 # For other pages: this one does not ask for them.
 LIBRARIES = (
     "static/vendor/python/farcall.zip", "static/vendor/python/nn.zip",
+    "static/vendor/python/federation_mods.tgz",
     "static/poster-light.webp", "static/poster-dark.webp", "static/card.jpg",
 )  # fmt: skip
 REFUSED = (

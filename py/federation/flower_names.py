@@ -8,33 +8,27 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from federation import client_app, message, mods, records
+from federation import client_app, message, records
 
 __all__ = ["provide"]
 
-Number = int | float
-Numbers = list[int] | list[float]
-Setting = bool | float | int | str
-Scalar = Setting | bytes
-Scalars = Numbers | list[str] | list[bytes] | list[bool]
-TYPES = {
-    "MetricScalar": Number, "MetricScalarList": Numbers, "MetricRecordValues": Number | Numbers,
-    "ConfigScalar": Scalar, "ConfigScalarList": Scalars, "ConfigRecordValues": Scalar | Scalars,
-    "UserConfigValue": Setting, "UserConfig": dict[str, Setting],
-}  # fmt: skip
+TYPES = (
+    "ConfigRecordValues", "ConfigScalar", "ConfigScalarList", "MetricRecordValues", "MetricScalar",
+    "MetricScalarList", "UserConfig", "UserConfigValue",
+)  # fmt: skip
 NAMES: dict[str, dict[str, Any]] = {
     "flwr.app": {
-        **TYPES,
+        **dict.fromkeys(TYPES, object),  # for annotations
         **{name: getattr(records, name) for name in records.__all__},
         **{name: getattr(message, name) for name in message.__all__},
     },
     "flwr.clientapp": {"ClientApp": client_app.ClientApp},
     "flwr.clientapp.typing": {"ClientAppCallable": client_app.Handler, "Mod": client_app.Mod},
-    "flwr.clientapp.mod": {name: getattr(mods, name) for name in mods.__all__},
 }
 
 
@@ -45,7 +39,11 @@ def provide() -> bool:
     package = ModuleType("flwr", "The part of Flower that a client app needs, from `federation`.")
     package.__path__ = []
     sys.modules["flwr"] = package
-    for name, classes in NAMES.items():
+    names = dict(NAMES)
+    if find_spec("federation.mods"):  # in a tab it is an archive of its own
+        mods = import_module("federation.mods")
+        names["flwr.clientapp.mod"] = {name: getattr(mods, name) for name in mods.__all__}
+    for name, classes in names.items():
         module = ModuleType(name)
         vars(module).update(classes)
         sys.modules[name] = module

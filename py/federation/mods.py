@@ -9,8 +9,7 @@ names. What they expect is said in an error of Flower's code for it, and nothing
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,35 +27,72 @@ NOT_MET = 6  # flwr.common.constant.ErrorCode.MOD_FAILED_PRECONDITION
 NORM, BIT = "clipping_norm", "norm_bit"  # flwr.supercore.differential_privacy
 
 Arrays = list[NDArray[Any]]
-Change = Callable[[Arrays, Arrays, Message], Arrays]
-"""What was trained, what was received, and the reply -> what leaves."""
 R = TypeVar("R", ArrayRecord, ConfigRecord, MetricRecord)
 
 
-def fixedclipping_mod(message: Message, context: Context, call_next: Handler) -> Reply:
-    """Clip the update to the L2 norm that DifferentialPrivacyClientSideFixedClipping sends."""
-
-    def change(trained: Arrays, received: Arrays, reply: Message) -> Arrays:
-        return federated.clip_update(trained, received, _norm(message))
-
-    return _private(message, context, call_next, change, _norm)
+class _NotMetError(Exception):
+    """A message or its reply is not what a mod expects."""
 
 
-def adaptiveclipping_mod(message: Message, context: Context, call_next: Handler) -> Reply:
-    """Clip likewise for DifferentialPrivacyClientSideAdaptiveClipping, which adapts the norm to
-    how many say by the metric `norm_bit` that theirs was longer.
-    """
+class _Clipping:
+    """Clips the update to the L2 norm that the server's strategy sends."""
 
-    def change(trained: Arrays, received: Arrays, reply: Message) -> Arrays:
+    def __call__(self, message: Message, context: Context, call_next: Handler) -> Reply:
+        def finished(reply: Message) -> Message:
+            if reply.has_error():
+                return reply
+            try:
+                place, trained = _only(reply, ArrayRecord)
+                if list(trained) != names:
+                    raise _NotMetError(f"arrays {names[:8]}, received {list(trained)[:8]}")
+                left = self._change(trained.to_numpy_ndarrays(), received, norm, reply)
+            except _NotMetError as error:
+                return _failed(error, message)
+            arrays = ArrayRecord(dict(zip(names, map(Array, left), strict=True)))
+            reply.content[place] = arrays  # and not into a record that the app may keep
+            return reply
+
+        async def later(reply: Awaitable[Message]) -> Message:
+            return finished(await reply)
+
+        try:
+            sent = _only(message, ArrayRecord)[1]
+            names, received = list(sent), sent.to_numpy_ndarrays()
+            norm = self._norm(message)
+        except _NotMetError as error:
+            return _failed(error, message)
+        reply = call_next(message, context)
+        return finished(reply) if isinstance(reply, Message) else later(reply)
+
+    def _norm(self, message: Message) -> float:
+        norm = _only(message, ConfigRecord)[1].get(NORM)
+        if not isinstance(norm, int | float) or isinstance(norm, bool):
+            raise _NotMetError(f"the setting {NORM!r} of the server's strategy, received {norm!r}")
+        return norm
+
+    def _change(self, trained: Arrays, received: Arrays, norm: float, reply: Message) -> Arrays:
+        return federated.clip_update(trained, received, norm)
+
+
+class _AdaptiveClipping(_Clipping):
+    """Says by a metric, too, whether the update was longer."""
+
+    def _change(self, trained: Arrays, received: Arrays, norm: float, reply: Message) -> Arrays:
         pairs = zip(trained, received, strict=True)
         length = federated.update_norm([np.subtract(a, b, dtype=np.float64) for a, b in pairs])
-        _only(reply, MetricRecord)[BIT] = int(length > _norm(message))
-        return federated.clip_update(trained, received, _norm(message))
-
-    return _private(message, context, call_next, change, _norm)
+        _only(reply, MetricRecord)[1][BIT] = int(length > norm)
+        return super()._change(trained, received, norm, reply)
 
 
-class LocalDpMod:
+fixedclipping_mod = _Clipping()
+"""For DifferentialPrivacyClientSideFixedClipping, which sends the norm."""
+adaptiveclipping_mod = _AdaptiveClipping()
+"""For DifferentialPrivacyClientSideAdaptiveClipping, which adapts the norm to how many say that
+their update was longer.
+"""
+
+
+class LocalDpMod(_Clipping):
     """Clip the update and add normal noise to each number, whatever the server sends.
 
     Args:
@@ -77,68 +113,19 @@ class LocalDpMod:
         self.clipping_norm = clipping_norm
         self.deviation = federated.gaussian_deviation(sensitivity, epsilon=epsilon, delta=delta)
 
-    def __call__(self, message: Message, context: Context, call_next: Handler) -> Reply:
-        def change(trained: Arrays, received: Arrays, reply: Message) -> Arrays:
-            clipped = federated.clip_update(trained, received, self.clipping_norm)
-            return federated.add_gaussian_noise(clipped, self.deviation, np.random.default_rng())
+    def _norm(self, message: Message) -> float:
+        return self.clipping_norm
 
-        return _private(message, context, call_next, change)
-
-
-class _NotMetError(Exception):
-    """A message or its reply is not what a mod expects."""
+    def _change(self, trained: Arrays, received: Arrays, norm: float, reply: Message) -> Arrays:
+        clipped = super()._change(trained, received, norm, reply)
+        return federated.add_gaussian_noise(clipped, self.deviation, np.random.default_rng())
 
 
-def _private(
-    message: Message,
-    context: Context,
-    call_next: Handler,
-    change: Change,
-    needs: Callable[[Message], Any] = lambda message: None,
-) -> Reply:
-    def finished(reply: Message) -> Message:
-        if reply.has_error():
-            return reply
-        try:
-            trained = _only(reply, ArrayRecord)
-            if list(trained) != list(received):
-                raise _NotMetError(f"arrays {list(received)[:8]}, received {list(trained)[:8]}")
-            left = change(trained.to_numpy_ndarrays(), [*received.values()], reply)
-        except _NotMetError as error:
-            return _failed(error, message)
-        arrays = {name: Array(one) for name, one in zip(received, left, strict=True)}
-        [place] = reply.content.array_records
-        reply.content[place] = ArrayRecord(arrays)  # and not into one that the app may keep
-        return reply
-
-    try:
-        received = {name: array.numpy() for name, array in _only(message, ArrayRecord).items()}
-        needs(message)
-    except _NotMetError as error:
-        return _failed(error, message)
-    reply = call_next(message, context)
-    if not inspect.isawaitable(reply):
-        return finished(reply)
-
-    async def later() -> Message:
-        return finished(await reply)
-
-    return later()
-
-
-def _only(message: Message, kind: type[R]) -> R:
-    found = [record for record in message.content.values() if isinstance(record, kind)]
+def _only(message: Message, kind: type[R]) -> tuple[str, R]:
+    found = [(name, one) for name, one in message.content.items() if isinstance(one, kind)]
     if len(found) != 1:
         raise _NotMetError(f"one {kind.__name__}, received {len(found)}")
     return found[0]
-
-
-def _norm(message: Message) -> float:
-    config = _only(message, ConfigRecord)
-    norm = config.get(NORM)
-    if not isinstance(norm, int | float) or isinstance(norm, bool):
-        raise _NotMetError(f"the setting {NORM!r} of the server's strategy, received {norm!r}")
-    return float(norm)
 
 
 def _failed(error: _NotMetError, message: Message) -> Message:

@@ -159,7 +159,7 @@ def test_flowers_modules_have_no_name_that_is_not_given_but_what_only_writes_log
         "flwr.clientapp": {"mod"},
         "flwr.clientapp.mod": {"arrays_size_mod", "message_size_mod"},
     }
-    for name, ours in flower_names.NAMES.items():
+    for name, ours in (*flower_names.NAMES.items(), ("flwr.clientapp.mod", mods.__all__)):
         module = importlib.import_module(name)
         there = {*getattr(module, "__all__", ["ClientAppCallable", "Mod"])}
         assert there - {*ours} == missing.get(name, set())  # "mod" is a module, given as such
@@ -184,21 +184,28 @@ def test_each_class_has_what_flowers_has_or_is_known_not_to(name):
             fields = {*dir(ours), *getattr(ours, "__annotations__", ())}
             instance = {"metadata"} if kind == "Message" else set()
             assert public - fields - instance == ABSENT.get(kind, set()), kind
-        else:
+        elif kind not in flower_names.TYPES:
             assert ours == theirs, kind
 
 
-def test_flowers_names_are_this_packages_classes_where_flwr_is_not(monkeypatch):
-    monkeypatch.setattr(flower_names, "find_spec", lambda name: None)
+@pytest.mark.parametrize("there", [True, False], ids=["with the mods", "without"])
+def test_flowers_names_are_this_packages_classes_where_flwr_is_not(monkeypatch, there):
+    """In a tab the modifiers are an archive of their own."""
+    specs = {"federation.mods": there or None}
+    monkeypatch.setattr(flower_names, "find_spec", specs.get)
     for name in [name for name in sys.modules if name.split(".")[0] == "flwr"]:
         monkeypatch.delitem(sys.modules, name)
     try:
         assert flower_names.provide()
         assert importlib.import_module("flwr.app").ArrayRecord is records.ArrayRecord
-        assert importlib.import_module("flwr.clientapp").ClientApp is ClientApp
-        there = importlib.import_module("flwr.clientapp.mod")
-        assert importlib.import_module("flwr.clientapp").mod is there
-        assert there.LocalDpMod is mods.LocalDpMod
+        client = importlib.import_module("flwr.clientapp")
+        assert client.ClientApp is ClientApp
+        if not there:
+            with pytest.raises(ModuleNotFoundError, match=r"flwr\.clientapp\.mod"):
+                importlib.import_module("flwr.clientapp.mod")
+        else:
+            assert importlib.import_module("flwr.clientapp.mod") is client.mod
+            assert client.mod.LocalDpMod is mods.LocalDpMod
     finally:
-        for name in ("flwr", *flower_names.NAMES):
-            sys.modules.pop(name, None)
+        for name in [name for name in sys.modules if name.split(".")[0] == "flwr"]:
+            del sys.modules[name]

@@ -96,6 +96,7 @@ def sources(folder):
                 *bundle.APPLICATIONS,
                 bundle.GPU,
                 "py/federation",
+                bundle.MODS,
                 "py/federation/server",
                 "py/federation/platform/cpython.py",
                 *bundle.SEVERAL,
@@ -580,6 +581,8 @@ def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
     site, _ = built
     with tarfile.open(site / "static/vendor/python/federation.tgz") as archive:
         assert archive.getnames() == ["federation/__init__.py", "nn/io/protobuf.py"]
+    with tarfile.open(site / "static/vendor/python/federation_mods.tgz") as archive:
+        assert archive.getnames() == ["federation/mods.py"]
     packed = bundle.compressed(bundle.tarred(bundle.modules(bundle.FEDERATION, ROOT)))
     assert len(packed) <= 15_000
 
