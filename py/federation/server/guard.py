@@ -94,7 +94,6 @@ class Guard(Strategy):
         for reply in kept:
             node, reason = reply.metadata.src_node_id, reply.error.reason
             log(WARNING, "round %s: error of node %s: %s", server_round, node, reason)
-        log(WARNING, "round %s: without a good reply the model stays as it is", server_round)
         return None, None
 
     def configure_evaluate(
