@@ -85,8 +85,9 @@ class Drawing:
 def activation(d: Drawing, name: str, x: Array) -> Any:
     kind = d.one("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Selu", "Elu",
                  "LeakyRelu", "Identity", "Neg", "Dropout", "Abs", "Sqrt", "Reciprocal",
+                 "Log", *["Celu"] * (d.opset >= 12), *["Mish"] * (d.opset >= 18),
                  *["Gelu"] * (d.opset >= 20))  # fmt: skip
-    alpha = {"alpha": 0.3} if kind in ("Elu", "LeakyRelu") and d.chance(0.7) else {}
+    alpha = {"alpha": 0.3} if kind in ("Elu", "LeakyRelu", "Celu") and d.chance(0.7) else {}
     more = {"approximate": d.one("none", "tanh")} if kind == "Gelu" else alpha
     return node(kind, [name], "out", **more)
 
@@ -158,7 +159,8 @@ def part(d: Drawing, name: str, x: Array) -> Any:
         return split(d, name, axis, size)
     first = int(d.rng.integers(-size, size))
     if d.chance(0.4) and (d.opset >= 11 or first >= 0):
-        index = d.one(first, [first])
+        several = [int(d.rng.integers(0, size)) for _ in range(d.one(2, 3))]
+        index = d.one(first, [first], several)
         return node("Gather", [name, d.constant(index, np.int64)], "out", axis=axis)
     end = d.one(int(d.rng.integers(-size, size + 2)), 2**31 - 1)
     if d.opset < 10:
@@ -219,17 +221,40 @@ def reduction(d: Drawing, name: str, x: Array) -> Any:
     if d.chance(0.4):
         axis = {} if d.chance(0.3) else {"axis": d.axis(x.ndim)}
         return node(d.one("Softmax", "LogSoftmax"), [name], "out", **axis)
-    kind = d.one("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")
+    kind = d.one("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2",
+                 "ReduceSumSquare")  # fmt: skip
     over = sorted({d.axis(x.ndim) for _ in range(2)})
     return d.listed(kind, name, over, 13 if kind == "ReduceSum" else 18, keepdims=d.one(0, 1))
 
 
+def padded(d: Drawing, name: str, x: Array) -> Any:
+    pads = [0] * (2 * x.ndim)
+    for _ in range(d.one(1, 1, 2, 3)):
+        pads[d.rng.integers(len(pads))] = d.one(1, 1, 2, -1)
+    mode = d.one("constant", "constant", "edge", "reflect", *["wrap"] * (d.opset >= 19))
+    value = d.one(None, 0.0, -1.5) if mode == "constant" else None
+    if d.opset < 11:
+        more = {} if value is None else {"value": value}
+        return node("Pad", [name], "out", pads=pads, mode=mode, **more)
+    inputs = [name, d.whole(*pads), *([] if value is None else [d.constant(value)])]
+    return node("Pad", inputs, "out", mode=mode)
+
+
+def repeated(d: Drawing, name: str, x: Array) -> Any:
+    if x.ndim == 4 and d.chance(0.4):
+        mode = {"mode": d.one("DCR", "CRD")} if d.opset >= 11 else {}
+        deep = x.shape[1] % 4 == 0
+        return node("DepthToSpace" if deep else "SpaceToDepth", [name], "out", blocksize=2,
+                    **(mode if deep else {}))  # fmt: skip
+    if d.chance(0.5):
+        return node("Tile", [name, d.whole(1, *d.sizes(x.ndim - 1, 1, 1, 2, 3))], "out")
+    shape = [d.one(1, size if size > 1 else 4) for size in x.shape[1:]]
+    return node("Expand", [name, d.whole(*d.one((1, *shape), shape))], "out")
+
+
 def other(d: Drawing, name: str, x: Array) -> Any:
     if d.chance(0.4):
-        pads = [0] * (2 * x.ndim)
-        pads[d.rng.integers(len(pads))] = d.one(1, 2, -1)
-        more = {"pads": pads} if d.opset < 11 else {}
-        return node("Pad", [name, *([] if more else [d.whole(*pads)])], "out", **more)
+        return d.one(padded, repeated)(d, name, x)
     if x.ndim == 4 and d.opset >= 13 and d.chance(0.5):
         scales = d.constant([1, 1, d.one(1, 2, 3, 0.5), d.one(1, 2)])
         how = d.one({"mode": "nearest"}, {"mode": "linear"}, {"mode": "cubic"},

@@ -147,6 +147,7 @@ SPECIAL: dict[str, tuple[str, Make]] = {
     ),
     "Hashing": ("vector", lambda random, x: L.Hashing(5)(_numbers(x))),
     "IntegerLookup": ("vector", lambda random, x: L.IntegerLookup(vocabulary=[2, 0])(_numbers(x))),
+    "Log": ("vector", lambda random, x: L.Log()(_bounded(x))),
     "Matmul": ("steps", _scored),
     "MultiHeadAttention": ("steps", lambda random, x: L.MultiHeadAttention(2, 3)(x, x)),
     "RNN": ("steps", _stacked),

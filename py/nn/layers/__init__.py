@@ -11,7 +11,7 @@ from nn.lazy import lookup
 from nn.registry import deserialize as deserialize
 
 if TYPE_CHECKING:
-    from nn.layers.arithmetic import Divide, GetItem, Matmul, Power
+    from nn.layers.arithmetic import Divide, GetItem, Log, Matmul, Power
     from nn.layers.attention import Attention, MultiHeadAttention
     from nn.layers.base import Layer
     from nn.layers.category_encoding import CategoryEncoding
@@ -115,7 +115,7 @@ if TYPE_CHECKING:
     from nn.layers.wrappers import Bidirectional, TimeDistributed
 
 HOMES = {
-    "nn.layers.arithmetic": ("Divide", "GetItem", "Matmul", "Power"),
+    "nn.layers.arithmetic": ("Divide", "GetItem", "Log", "Matmul", "Power"),
     "nn.layers.attention": ("Attention", "MultiHeadAttention"),
     "nn.layers.base": ("Layer",),
     "nn.layers.category_encoding": ("CategoryEncoding",),

@@ -59,6 +59,20 @@ class Power(Layer):
         return np.multiply(dy, x.dtype.type(self.exponent) * slope, out=ctx.buffer("dx", dy.shape))
 
 
+class Log(Layer):
+    """The natural logarithm of each element."""
+
+    supports_masking = True
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        ctx.saved = x
+        return np.log(x, out=ctx.buffer("y", x.shape))
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return np.divide(dy, ctx.saved, out=ctx.buffer("dx", dy.shape))
+
+
 class Matmul(Layer):
     """Products of matrices, for each sample and all axes before the last two:
     (n, ..., t, d), (n, ..., d, s) -> (n, ..., t, s). Axes of size 1 before the last two are

@@ -366,6 +366,9 @@ OPERATIONS = {
     "Gelu": _activation("gelu", approximate=False),
     "HardShrink": _activation("hard_shrink", threshold=0.5),
     "LeakyRelu": _same("LeakyReLU", "negative_slope"),
+    "Log": Row(
+        lambda call: ("Log", {}), lambda kind, config: {} if kind == "Log" else None, keys=()
+    ),
     "LogSoftmax": _activation("log_softmax", axis=-1),
     "Matmul": Row(_product, _written_product, keys=()),
     "Max": _pooled("Max"),

@@ -229,7 +229,7 @@ def _object3(key: str, value: Any) -> Any:
 
 
 def _is_operation(layer: Json) -> bool:
-    operation = layer["class_name"] in ("GetItem", "Matmul")
+    operation = layer["class_name"] in ("GetItem", "Log", "Matmul")
     return operation or layer["config"].get("masking") is False
 
 

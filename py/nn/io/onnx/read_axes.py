@@ -76,13 +76,17 @@ def _unsqueeze(reader: Reader, node: Node) -> None:
 # Reductions.
 
 
-def _reduce(kind: str, *, total: bool = False, negative: bool = False) -> Handle:
+def _reduce(
+    kind: str, *, total: bool = False, negative: bool = False, before: str = "", root: bool = False
+) -> Handle:
     """Return the conversion of a reduction.
 
     Args:
         kind: "Average" or "Max".
         total: multiply by the number of elements: the sum.
         negative: of the negative values, and negative again: the minimum.
+        before: "Abs" or "Square", of the elements.
+        root: the square root of the result.
     """
 
     def handle(reader: Reader, node: Node) -> None:
@@ -94,12 +98,16 @@ def _reduce(kind: str, *, total: bool = False, negative: bool = False) -> Handle
             return
         axes = _inside(node, axes)
         count = math.prod(known(node, x)[moved(x, axis) - 1] for axis in axes) if total else 1
-        if negative:
-            x = reader.apply("Rescaling", x, scale=-1.0)
+        if negative or before == "Abs":
+            opposite = reader.apply("Rescaling", x, scale=-1.0)
+            x = opposite if negative else reader.apply("Maximum", x, opposite)
+        if before == "Square":
+            x = reader.apply("Multiply", x, x)
         kept = bool(node.attributes.get("keepdims", 1))
         made = _pooled(reader, node, x, axes, kind, kept)
         factor = -1.0 if negative else float(count)
-        reader.set(node, made if factor == 1 else reader.apply("Rescaling", made, scale=factor))
+        made = made if factor == 1 else reader.apply("Rescaling", made, scale=factor)
+        reader.set(node, reader.apply("Power", made, exponent=0.5) if root else made)
 
     return handle
 
@@ -176,10 +184,13 @@ def _over_all_after(reader: Reader, node: Node, x: Symbol, axis: int, name: str)
 
 OPERATORS: dict[str, Handle] = {
     "LogSoftmax": softmax("log_softmax"),
+    "ReduceL1": _reduce("Average", total=True, before="Abs"),
+    "ReduceL2": _reduce("Average", total=True, before="Square", root=True),
     "ReduceMax": _reduce("Max"),
     "ReduceMean": _reduce("Average"),
     "ReduceMin": _reduce("Max", negative=True),
     "ReduceSum": _reduce("Average", total=True),
+    "ReduceSumSquare": _reduce("Average", total=True, before="Square"),
     "Softmax": softmax("softmax"),
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,

@@ -258,6 +258,7 @@ _FOLDS: dict[str, Fold] = {
     "Gather": _gather,
     "Identity": lambda node, data: data,
     "Log": _plain(np.log),
+    "Mod": lambda node, a, b: (np.fmod if node.attributes.get("fmod", 0) else np.mod)(a, b),
     "Neg": _plain(np.negative),
     "Not": _plain(np.logical_not),
     "QuantizeLinear": _quantize,
@@ -277,5 +278,8 @@ _FOLDS: dict[str, Fold] = {
     "Sqrt": _plain(np.sqrt),
     "Squeeze": _squeeze,
     "Transpose": _transpose,
+    "Trilu": lambda node, a, k=0: (np.triu if node.attributes.get("upper", 1) else np.tril)(
+        a, int(np.ravel(k)[0])
+    ),
     "Unsqueeze": _unsqueeze,
 }

@@ -14,7 +14,9 @@ from nn.io.onnx import (
     read_arithmetic,
     read_axes,
     read_indices,
+    read_pads,
     read_quantized,
+    read_rearranged,
     read_recurrent,
     read_shapes,
 )
@@ -22,6 +24,7 @@ from nn.io.onnx.messages import Node
 from nn.io.onnx.read_arithmetic import fitted, in_one_order
 from nn.io.onnx.read_constants import axis_of, dtype_of
 from nn.io.onnx.read_gelu import exact_gelu
+from nn.io.onnx.read_pads import LOWEST, surrounded, zeros_around
 from nn.io.onnx.read_resize import resize
 from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 
@@ -202,32 +205,9 @@ def _pad(
     if not any(pads):
         return x, "valid"
     if min(pads) < 0 or not (any_value or x.positive):
-        raise UnsupportedError(f"{where(node)}: no padding {pads} of values below 0 here")
-    return _zeros_around(reader, x, pads), "valid"
-
-
-def _zeros_around(reader: Reader, x: Symbol, pads: Sequence[int]) -> Symbol:
-    rank = len(pads) // 2
-    sides = [list(pair) for pair in zip(pads[:rank], pads[rank:], strict=True)]
-    return reader.apply(f"ZeroPadding{rank}D", x, padding=sides[0] if rank == 1 else sides)
-
-
-def _padding(reader: Reader, node: Node) -> None:
-    """Add zeros around images, whose channels are the graph's second or last axis."""
-    x, given, value = reader.symbol(node), reader.constant(node, 1), reader.constant(node, 2)
-    pads: Any = node.attributes.get("pads") if given is None else np.ravel(given).tolist()
-    filling = node.attributes.get("value", 0.0) if value is None else value.reshape(())
-    zeros = node.attributes.get("mode", "constant") == "constant" and filling == 0
-    if not zeros or len(node.inputs) > 3 or not isinstance(pads, list) or len(pads) != 2 * x.rank:
-        raise UnsupportedError(f"{where(node)}: expected zeros around all axes, received {pads!r}")
-    padded = {axis % x.rank for axis, count in enumerate(pads) if count}
-    last = not padded & {0, x.rank - 1} and not (x.first and 1 not in padded)
-    x = reader.in_order(x) if last else reader.as_image(x)
-    places = range(1, x.rank - 1) if last else range(2, x.rank)
-    if x.image or x.rank < 3 or not padded <= {*places} or min(pads) < 0:
-        raise UnsupportedError(f"{where(node)}: no pads {pads} of {['n', *x.sizes]} here")
-    inner = [pads[axis + side] for side in (0, x.rank) for axis in places]
-    reader.set(node, replace(_zeros_around(reader, x, inner), positive=x.positive))
+        every = [0, 0, *pads[:rank], 0, 0, *pads[rank:]]
+        return surrounded(reader, node, x, every, "constant", LOWEST), "valid"
+    return zeros_around(reader, x, pads), "valid"
 
 
 def _same(
@@ -338,7 +318,8 @@ def _padded_pool(
     kind: str,
     counted: bool,
 ) -> tuple[Symbol, str]:
-    """Pool with padding: Keras' "same" ignores it; zeros are equivalent for values >= 0."""
+    """Pool with padding: Keras' "same" ignores it; zeros are equivalent for values >= 0, and the
+    least number for the largest of any."""
     gaps = any(stride > size for size, stride in zip(window, strides, strict=True))
     if gaps and node.attributes.get("auto_pad") == "SAME_UPPER":
         # ONNX Runtime 1.31 refuses these, or begins behind the first element (opset 19).
@@ -408,6 +389,14 @@ def _selu(reader: Reader, node: Node) -> None:
     reader.set(node, reader.apply("Rescaling", x, scale=gamma))
 
 
+def _celu(reader: Reader, node: Node) -> None:
+    """alpha * elu(x / alpha)."""
+    x, alpha = reader.symbol(node), _number(node, "alpha", 1.0)
+    inner = x if alpha == 1 else reader.apply("Rescaling", x, scale=1 / alpha)
+    made = reader.apply("ELU", inner)
+    reader.set(node, made if alpha == 1 else reader.apply("Rescaling", made, scale=alpha))
+
+
 def _clip(reader: Reader, node: Node) -> None:
     if reader.opset < 11:
         low, high = (_number(node, name, end) for name, end in (("min", -np.inf), ("max", np.inf)))
@@ -442,8 +431,15 @@ def _parametric_relu(reader: Reader, node: Node) -> None:
 def _layer_normalization(reader: Reader, node: Node) -> None:
     x, scale, bias = reader.symbol(node), reader.needed(node, 1), reader.constant(node, 2)
     x = reader.in_order(x)
-    if axis_of(node, -1, x.rank) != x.rank - 1 or len(node.outputs) > 1:
-        raise UnsupportedError(f"{where(node)}: expected the last axis, and one output")
+    axis = axis_of(node, -1, x.rank)
+    if not axis or len(node.outputs) > 1:
+        raise UnsupportedError(f"{where(node)}: expected axes after the batch's, and one output")
+    sizes = list(x.sizes)
+    if axis < x.rank - 1:
+        count = math.prod(read_axes.known(node, x)[axis - 1 :])
+        x = read_axes.shaped(reader, x, [*sizes[: axis - 1], count])
+        scale = np.broadcast_to(scale, sizes[axis - 1 :]).ravel()  # type: ignore[arg-type]
+        bias = None if bias is None else np.broadcast_to(bias, sizes[axis - 1 :]).ravel()  # type: ignore[arg-type]
     made = reader.apply(
         "LayerNormalization",
         x,
@@ -451,7 +447,7 @@ def _layer_normalization(reader: Reader, node: Node) -> None:
         epsilon=_number(node, "epsilon", 1e-5),
         center=bias is not None,
     )
-    reader.set(node, made)
+    reader.set(node, read_axes.shaped(reader, made, sizes))
 
 
 def _instance_normalization(reader: Reader, node: Node) -> None:
@@ -618,41 +614,17 @@ def _concat(reader: Reader, node: Node) -> None:
     reader.set(node, replace(reader.apply("Concatenate", *symbols, axis=axis), image=None))
 
 
-def _split(reader: Reader, node: Node) -> None:
-    x = reader.symbol(node)
-    x = reader.in_order(x) if x.image else x
-    axis = axis_of(node, 0, x.rank)
-    size = x.sizes[axis - 1] if axis else None
-    if size is None:
-        raise UnsupportedError(
-            f"{where(node)}: expected a known axis after the batch's, received axis {axis} of "
-            f"{['n', *x.sizes]}"
-        )
-    given: Any = reader.constant(node, 1)
-    given = node.attributes.get("split") if given is None else np.ravel(given).tolist()
-    each = -(-size // len(node.outputs))
-    ends = np.cumsum(given or [each] * len(node.outputs)).tolist()
-    if (
-        len(ends) != len(node.outputs)
-        or min(np.diff(ends, prepend=0)) < 0
-        or (given and ends[-1] != size)
-    ):
-        raise UnsupportedError(f"{where(node)}: expected parts of {size}, received {given}")
-    before = [[None, None, None]] * (read_axes.moved(x, axis) - 1)
-    for name, start, end in zip(node.outputs, [0, *ends], ends, strict=False):
-        if reader.used(name):
-            made = reader.apply("GetItem", x, index=[*before, [start, min(end, size), 1]])
-            reader.symbols[name] = replace(made, positive=x.positive)
-
-
 OPERATORS: dict[str, Handle] = {
     **read_arithmetic.OPERATORS,
     **read_axes.OPERATORS,
+    **read_pads.OPERATORS,
     **read_quantized.OPERATORS,
+    **read_rearranged.OPERATORS,
     **read_recurrent.OPERATORS,
     "AveragePool": _pool("AveragePooling"),
     "BatchNormalization": _batch_normalization,
     "Cast": _cast,
+    "Celu": _celu,
     "Clip": _clip,
     "Concat": _concat,
     "Constant": _constant,
@@ -675,12 +647,13 @@ OPERATORS: dict[str, Handle] = {
     "InstanceNormalization": _instance_normalization,
     "LayerNormalization": _layer_normalization,
     "LeakyRelu": _leaky_relu,
+    "Log": _layer("Log"),
     "LpNormalization": _unit_length,
     "MatMul": _mat_mul,
     "MatMulInteger": read_quantized.of_floats("MatMul", _mat_mul),
     "MaxPool": _pool("MaxPooling"),
+    "Mish": _activation("mish"),
     "PRelu": _parametric_relu,
-    "Pad": _padding,
     "Relu": _layer("ReLU", positive=True),
     "Reshape": _reshape,
     "Resize": resize,
@@ -689,7 +662,6 @@ OPERATORS: dict[str, Handle] = {
     "Softplus": _activation("softplus", positive=True),
     "Slice": _gather,
     "Softsign": _activation("softsign"),
-    "Split": _split,
     "Tanh": _activation("tanh"),
     "Transpose": _transpose,
 }

@@ -31,9 +31,11 @@ def handles(reader: Reader, node: Node) -> bool:
         return False
     first, last = node.inputs[0], node.inputs[-1]
     if node.operator == "Shape":
-        return first in reader.symbols or first in reader.turned
+        return any(first in some for some in (reader.symbols, reader.turned, reader.sizes))
     if node.operator in _FILLING:
-        return last in reader.sizes or first in reader.fills
+        array = node.operator == "Expand" and np.size(reader.constants.get(first, 0)) > 1
+        value = first in reader.symbols or first in reader.turned or array
+        return (last in reader.sizes and not value) or first in reader.fills
     if first in reader.fills:
         return node.operator in _STILL_FILLED
     if node.operator == "Reshape":
@@ -88,6 +90,8 @@ def target(reader: Reader, node: Node) -> list[int]:
 
 
 def _shape(reader: Reader, node: Node) -> Any:
+    if node.inputs[0] in reader.sizes:
+        return np.array(np.shape(reader.sizes[node.inputs[0]]), object)
     turned = reader.turned.get(node.inputs[0])
     found = [BATCH, *reader.symbol(node).sizes] if turned is None else turned.sizes
     known: list[Any] = [UNKNOWN if size is None else size for size in found]
@@ -152,6 +156,22 @@ def _arithmetic(function: Callable[[Any, Any], Any], neutral: int) -> Callable[.
     return handle
 
 
+def _equal(node: Node, a: Any, b: Any) -> Any:
+    """Return where sizes are equal; one that is unknown is not below 0."""
+
+    def one(a: Any, b: Any) -> int:
+        low, high = sorted([a, b], key=str)
+        if isinstance(high, str) and not (isinstance(low, int | np.integer) and low < 0):
+            raise UnsupportedError(f"{where(node)}: expected known sizes, received {a!r} and {b!r}")
+        return int(a == b)
+
+    return np.vectorize(one, otypes=[object])(a, b)
+
+
+def _where(node: Node, condition: Any, a: Any, b: Any) -> Any:
+    return np.where(np.asarray(condition, bool), np.asarray(a, object), np.asarray(b, object))
+
+
 _FILLING = ("ConstantOfShape", "Expand")
 _STILL_FILLED = (
     "Cast", "Concat", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze",
@@ -163,12 +183,15 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Cast": _same,
     "Concat": _concat,
     "Div": _arithmetic(lambda a, b: abs(a) // abs(b) * (1 if a * b > 0 else -1), 1),
+    "Equal": _equal,
     "Gather": _gather,
     "Identity": _same,
+    "Mod": _arithmetic(lambda a, b: a % b, 0),
     "Mul": _arithmetic(int.__mul__, 1),
     "Reshape": lambda node, known, shape: np.reshape(known, np.asarray(shape, np.int64)),
     "Slice": _slice,
     "Squeeze": _scalar,
     "Sub": _arithmetic(int.__sub__, 0),
     "Unsqueeze": _ravel,
+    "Where": _where,
 }

@@ -28,6 +28,8 @@ EACH = (
 )  # fmt: skip
 """Operators that treat all axes but the last alike."""
 
+_MOST = 64  # indices of a Gather, of which each is a part of its own
+
 Size = int | str | None
 
 
@@ -281,6 +283,10 @@ def _resolved(reader: Reader, node: Node, sizes: list[Size]) -> list[Size]:
 def _gather(reader: Reader, node: Node, value: Turned) -> Turned:
     axis = axis_of(node, 0, len(value.order))
     index = reader.needed(node, 1)
+    if index.ndim == 1 and 1 < index.size <= _MOST:
+        spans = [(int(at), None if at == -1 else int(at) + 1, 1) for at in index]
+        parts = [_part(reader, node, value, axis, span) for span in spans]
+        return _together(reader, parts, value.order[axis])
     if index.size != 1 or index.ndim > 1:
         raise UnsupportedError(f"{where(node)}: expected one index, received {index.shape}")
     at = int(index.reshape(()))
@@ -383,9 +389,13 @@ def _concat(reader: Reader, node: Node, value: Turned) -> Turned:
             f"{where(node)}: expected values whose axes have one order, and an axis beside the "
             "batch's"
         )
-    parts = [Symbol(v.reshaped(reader)) for v in known]
+    return _together(reader, known, place)
+
+
+def _together(reader: Reader, values: Sequence[Turned], place: int) -> Turned:
+    parts = [Symbol(value.reshaped(reader)) for value in values]
     made = reader.apply("Concatenate", *parts, axis=place) if len(parts) > 1 else parts[0]
-    return replace(value, tensor=made.tensor, view=tuple(made.tensor.shape[1:]))
+    return replace(values[0], tensor=made.tensor, view=tuple(made.tensor.shape[1:]))
 
 
 _OPERATORS: dict[str, Callable[[Reader, Node, Turned], Turned]] = {

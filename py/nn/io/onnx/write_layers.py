@@ -349,6 +349,10 @@ def _power(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Ima
     return writer.like(inputs[0], lambda name: writer.add("Pow", [name, exponent]))
 
 
+def _log(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    return writer.like(inputs[0], lambda name: writer.add("Log", [name]))
+
+
 def _matmul(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
     return Image(shape, last=writer.add("MatMul", [writer.last(image) for image in inputs]))
 
@@ -438,6 +442,7 @@ EXPORTERS: dict[str, Export] = {
     "LSTM": recurrent,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
+    "Log": _log,
     "Matmul": _matmul,
     "MaxPooling1D": _pool("MaxPool"),
     "MaxPooling2D": _pool("MaxPool"),

@@ -70,8 +70,8 @@ CALLBACKS = (
     "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN",
 )  # fmt: skip
 OURS_ALONE = {
-    "ConfusionMatrix", "ConstantArray", "ConvLSTM2DCell", "Divide", "GetItem", "Matmul", "OneCycle",
-    "Power", "RandomHeight", "RandomWidth", "ThresholdedReLU",
+    "ConfusionMatrix", "ConstantArray", "ConvLSTM2DCell", "Divide", "GetItem", "Log", "Matmul",
+    "OneCycle", "Power", "RandomHeight", "RandomWidth", "ThresholdedReLU",
 }  # fmt: skip
 
 

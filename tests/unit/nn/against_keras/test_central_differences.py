@@ -29,6 +29,7 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
     ("Discretization", {"bin_boundaries": [-0.5, 0.5], "output_mode": "one_hot"}, STEPS),
     ("Embedding", {"input_dim": 9, "output_dim": 4}, RNG.integers(0, 9, (3, 5))),
     ("GetItem", {"index": [[1, 4, 2], -1]}, STEPS),
+    ("Log", {}, np.abs(STEPS) + 0.5),
     ("Power", {"exponent": 3.0}, STEPS),
     ("ThresholdedReLU", {"theta": 0.4}, STEPS),
     ("Masking", {"mask_value": 0.0}, STEPS),  # none is masked: at a mask's edge is no derivative

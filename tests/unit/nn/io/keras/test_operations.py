@@ -50,6 +50,7 @@ ONE = {
     "log_sigmoid": ops.log_sigmoid,
     "log_softmax": ops.log_softmax,
     "matmul": lambda x: ops.matmul(x[:, 0], ops.transpose(x[:, 1], (0, 2, 1))),
+    "log": lambda x: ops.log(ops.exp(x) + 1.0),
     "matmul of heads": lambda x: ops.matmul(x, ops.transpose(x, (0, 1, 3, 2))),
     "max": lambda x: ops.max(x, axis=(1, 2)),
     "max of the last": lambda x: ops.amax(x, axis=-1, keepdims=True),
@@ -232,7 +233,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "bounds by channel": (lambda x: ops.clip(x, 0, [1, 2, 3]), r"Clip: expected a number as x_max"),
     "a matrix for all": (lambda x: ops.matmul(x, x[:, 0, :3]), r"Matmul: .*\(n, ..., t, d\)"),
     "whole numbers": (lambda x: ops.cast(x, "int32"), r"Cast: expected a float type.*'int32'"),
-    "logarithms": (lambda x: ops.log(x), r"layer 'log\w*': no operation 'Log' here"),
+    "sines": (lambda x: ops.sin(x), r"layer 'sin\w*': no operation 'Sin' here"),
     "sums as einsum": (lambda x: ops.einsum("bijk->bk", x), "no operation 'Einsum' here"),
 }  # fmt: skip
 

@@ -52,6 +52,7 @@ TABLE: dict[str, tuple[list[str], dict[str, Any], tuple[int, ...], dict[str, Any
     ),
     "Cast": (["x"], {}, ROWS, {"to": 1}, {"to": [6, 7, 9, 10, 11], "saturate": [0],
                                           "round_mode": []}),
+    "Celu": (["x"], {}, ROWS, {}, {"alpha": [0.5, 2.0]}),
     "Concat": (["x", "x"], {}, STEPS, {"axis": 1}, {"axis": [0, 2, -1]}),
     "Constant": ([], {}, ROWS, {}, {
         name: [] for name in ("value", "value_float", "value_floats", "value_int", "value_ints",
@@ -62,6 +63,9 @@ TABLE: dict[str, tuple[list[str], dict[str, Any], tuple[int, ...], dict[str, Any
     "ConvTranspose": (
         ["x", "w"], WEIGHT, IMAGE, {"strides": [2, 2]},
         PLACES | {"group": [3], "output_padding": [[1, 0]], "output_shape": [[7, 6]]},
+    ),
+    "DepthToSpace": (
+        ["x"], {}, (2, 8, 3, 2), {"blocksize": 2}, {"blocksize": [1], "mode": ["CRD"]},
     ),
     "DequantizeLinear": ([], {}, ROWS, {}, {"axis": [], "block_size": [], "output_dtype": []}),
     "Dropout": (["x"], {}, ROWS, {}, {"ratio": [0.9], "seed": [3]}),
@@ -104,7 +108,7 @@ TABLE: dict[str, tuple[list[str], dict[str, Any], tuple[int, ...], dict[str, Any
     ),
     **{
         f"Reduce{kind}": (["x"], {}, STEPS, {"axes": [2]}, REDUCED)
-        for kind in ("Max", "Mean", "Min", "Sum")
+        for kind in ("L1", "L2", "Max", "Mean", "Min", "Sum", "SumSquare")
     },
     "Reshape": (["x", "t"], {"t": whole(0, -1)}, STEPS, {}, {"allowzero": [1]}),
     "Resize": (
@@ -119,6 +123,8 @@ TABLE: dict[str, tuple[list[str], dict[str, Any], tuple[int, ...], dict[str, Any
     ),
     "Selu": (["x"], {}, ROWS, {}, {"alpha": [2.0], "gamma": [3.0]}),
     "Softmax": (["x"], {}, STEPS, {}, {"axis": [0, 1, 2]}),
+    "SpaceToDepth": (["x"], {}, IMAGE, {"blocksize": 2},
+                     {"blocksize": [1, 3], "mode": ["CRD"]}),
     "Split": (
         ["x"], {}, STEPS, {"axis": 1},
         {"axis": [0, 2, -1], "split": [[1, 2]], "num_outputs": []},
@@ -130,9 +136,9 @@ TABLE: dict[str, tuple[list[str], dict[str, Any], tuple[int, ...], dict[str, Any
 UNCOMPARED = {
     "BatchNormalization spatial", "BatchNormalization training_mode", "Cast to", "Cast saturate",
     "Conv group", "GRU layout", "Gemm transA", "LSTM layout", "Pad value", "RNN layout",
-    "ReduceMax noop_with_empty_axes", "ReduceMean noop_with_empty_axes",
-    "ReduceMin noop_with_empty_axes", "ReduceSum noop_with_empty_axes", "Reshape allowzero",
-    "Resize exclude_outside", "Resize keep_aspect_ratio_policy",
+    *(f"Reduce{kind} noop_with_empty_axes"
+      for kind in ("L1", "L2", "Max", "Mean", "Min", "Sum", "SumSquare")), "Reshape allowzero",
+    "SpaceToDepth mode", "Resize exclude_outside", "Resize keep_aspect_ratio_policy",
 }  # fmt: skip
 """What ONNX Runtime does not take in a node by itself; other tests have those that are read."""
 OLD = {"consumed_inputs", "broadcast", "is_test", "output_sequence", "paddings"}  # before opset 7

@@ -350,7 +350,7 @@ def test_models_of_scikit_learn_open(path):
         (node("Squeeze", ["x", "axis"], "y"), "sizes of 1"),
         (node("ReduceMean", ["x", "batch"], "y"), "axes after the batch's"),
         (node("ReduceMean", ["x"], "y"), "axes after the batch's"),
-        (node("ReduceL2", ["x"], "y"), "expected one of the operators"),
+        (node("ReduceProd", ["x"], "y"), "expected one of the operators"),
         (node("Softmax", ["x"], "y", axis=0), "axis after the batch's"),
         (node("Softmax", ["x"], "y", axis=9), "axis of 4"),
         (node("Cast", ["x"], "y", to=TensorProto.INT64), "cast to floats"),
@@ -359,7 +359,8 @@ def test_models_of_scikit_learn_open(path):
         (node("Split", ["x"], ["y", "z"], axis=0), "axis after the batch's"),
         (node("Flatten", ["x"], "y", axis=2), "axis 1"),
         (node("Gather", ["x", "batch"], "y"), "axis beside the batch's"),
-        (node("Gather", ["x", "many"], "y", axis=1), "one index"),
+        (node("Gather", ["x", "table"], "y", axis=1), "one index"),
+        (node("Tile", ["x", "many"], "y"), "no [0, 1] times"),
         (node("Slice", ["x", "batch", "axis", "batch"], "y"), "axis beside the batch's"),
         (node("MatMul", ["one", "x"], "y"), "constant"),
         (node("Reshape", ["x", "none"], "y", allowzero=1), "allowzero"),
@@ -369,7 +370,8 @@ def test_what_cannot_be_said_is_refused_by_operator_node_and_reason(made, says):
     constants = {
         "w": random(2, 3, 2, 2), "wide": random(7, 1, 1), "more": random(1, 1, 3, 4, 5),
         "one": np.float32([3.5]), "zero": np.float32([1, 0, 1, 1, 1]), "axis": np.array([1]),
-        "batch": np.array([0]), "many": np.array([0, 1]), "none": np.array([0, 0, 4, 5]),
+        "batch": np.array([0]), "many": np.array([0, 1]), "table": np.array([[0, 1]]),
+        "none": np.array([0, 0, 4, 5]),
     }  # fmt: skip
     with pytest.raises(errors.UnsupportedError) as caught:
         nn.io.load(graph([made], constants, IMAGE, opset=18))

@@ -9,6 +9,7 @@ import nn
 import numpy as np
 import pytest
 from nn.io import errors
+from onnx import numpy_helper
 
 from tests.support.graphs import graph, last, node, runtime
 
@@ -179,3 +180,47 @@ def test_a_product_of_all_steps_of_all_samples_opens_between_recurrent_layers(st
         (expected,) = runtime(data, x)
         made = model.predict_on_batch(last(x))
         np.testing.assert_allclose(made, expected.transpose(1, 0, 2), rtol=1e-4, atol=1e-5)
+
+
+def test_an_array_is_put_before_each_sample_as_pytorch_expands_a_class_token():
+    constants = {
+        "token": random(1, 1, 6), "at": np.int64(0), "front": whole(0), "left": whole(-1),
+        "minus": whole(-1),
+    }  # fmt: skip
+    nodes = [
+        node("Shape", ["x"], "shape"),
+        node("Gather", ["shape", "at"], "batch", axis=0),
+        node("Unsqueeze", ["batch", "front"], "n"),
+        node("Concat", ["n", "minus", "minus"], "wanted", axis=0),
+        node("Reshape", ["wanted", "left"], "flat"),
+        node("Shape", ["flat"], "length"),
+        node("ConstantOfShape", ["length"], "ones", value=numpy_helper.from_array(whole(1))),
+        node("Mul", ["ones", "minus"], "opposite"),
+        node("Equal", ["flat", "opposite"], "open"),
+        node("Where", ["open", "ones", "flat"], "sizes"),
+        node("Expand", ["token", "sizes"], "tokens"),
+        node("Concat", ["tokens", "x"], "y", axis=1),
+    ]
+    expect_same(graph(nodes, constants, (1, 4, 6)), random(3, 4, 6), random(1, 4, 6))
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_pixels_that_become_channels_and_pixels_again_are_where_they_were(mode):
+    nodes = [  # ONNX Runtime 1.31 has no mode of SpaceToDepth yet
+        node("DepthToSpace", ["x"], "wide", blocksize=2, mode=mode),
+        node("SpaceToDepth", ["wide"], "y", blocksize=2, mode=mode),
+    ]
+    x = random(2, 8, 3, 5)
+    model = nn.io.load(graph(nodes, {}, (1, 8, 3, 5), opset=28))
+    np.testing.assert_array_equal(model.predict_on_batch(last(x)), last(x))
+
+
+@pytest.mark.parametrize("size", [6, "h"])
+def test_pools_of_values_below_zero_with_pads_open_where_the_sizes_are_known(size):
+    pool = node("MaxPool", ["x"], "y", kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2])
+    data = graph([pool], {}, (1, 3, size, 6))
+    if size == 6:
+        expect_same(data, random(2, 3, 6, 6) - 3)
+    else:
+        with pytest.raises(errors.UnsupportedError, match=r"onnx MaxPool .*expected a known shape"):
+            nn.io.load(data)
