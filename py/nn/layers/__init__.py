@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nn.layers.convolution import Conv1D, Conv2D
     from nn.layers.core import Dense, Flatten, Input, InputLayer
     from nn.layers.discretization import Discretization
+    from nn.layers.dot_product import Dot
     from nn.layers.elementwise import (
         ELU,
         Activation,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
         Add,
         Average,
         Concatenate,
-        Dot,
         Maximum,
         Minimum,
         Multiply,
@@ -126,6 +126,7 @@ HOMES = {
     "nn.layers.convolution": ("Conv1D", "Conv2D"),
     "nn.layers.core": ("Dense", "Flatten", "Input", "InputLayer"),
     "nn.layers.discretization": ("Discretization",),
+    "nn.layers.dot_product": ("Dot",),
     "nn.layers.elementwise": (
         "ELU", "Activation", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU",
     ),
@@ -137,8 +138,7 @@ HOMES = {
     "nn.layers.lstm": ("LSTM",),
     "nn.layers.masking": ("Masking",),
     "nn.layers.merging": (
-        "Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply",
-        "Subtract",
+        "Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract",
     ),
     "nn.layers.noise": ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
     "nn.layers.normalization": (

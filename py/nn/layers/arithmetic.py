@@ -18,6 +18,7 @@ from nn.graph import SymbolicTensor
 from nn.layers import merging
 from nn.layers.base import Layer
 from nn.layers.constant import constant
+from nn.layers.dot_product import Dot
 from nn.layers.rescaling import Rescaling
 from nn.types import Array, Shape, prod
 
@@ -217,7 +218,7 @@ def product(a: SymbolicTensor, b: Any) -> Any:
     if not isinstance(b, SymbolicTensor):
         return NotImplemented
     three = len(a.shape) == len(b.shape) == 3  # what TensorFlow.js has
-    return (merging.Dot(axes=(2, 1)) if three else Matmul(masking=False))([a, b])
+    return (Dot(axes=(2, 1)) if three else Matmul(masking=False))([a, b])
 
 
 _MERGES = {"+": merging.Add, "-": merging.Subtract, "*": merging.Multiply, "/": Divide}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nn.layers import merging
+from nn.lazy import load
 
 
 def add(inputs: Sequence[Any], **options: Any) -> Any:
@@ -45,4 +46,5 @@ def concatenate(inputs: Sequence[Any], axis: int = -1, **options: Any) -> Any:
 
 def dot(inputs: Sequence[Any], axes: Any = -1, normalize: bool = False, **options: Any) -> Any:
     """Return the sums of products of two inputs along an axis of each."""
-    return merging.Dot(axes=axes, normalize=normalize, **options)(inputs)
+    made = load("nn.layers.dot_product").Dot(axes=axes, normalize=normalize, **options)
+    return made(inputs)

@@ -9,6 +9,7 @@ from nn.gpu.plan import Refused
 from nn.gpu.wgsl import elements, heads
 from nn.gpu.wgsl.functions import Function
 from nn.layers import merging as own
+from nn.layers.dot_product import Dot
 from nn.types import prod
 
 
@@ -143,6 +144,6 @@ RECORDERS = {
     own.Multiply: multiply,
     own.Maximum: extreme,
     own.Minimum: extreme,
-    own.Dot: dot,
+    Dot: dot,
     own.Concatenate: concatenate,
 }

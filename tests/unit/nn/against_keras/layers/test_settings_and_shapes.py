@@ -143,7 +143,8 @@ def test_a_setting_that_does_not_fit_the_inputs_shape_ends_where_the_graph_is_bu
     assert different == {}
 
 
-MERGES = [p.values[0] for p in LAYERS if p.values[0].__module__ == "nn.layers.merging"]
+MERGED = ("nn.layers.dot_product", "nn.layers.merging")
+MERGES = [p.values[0] for p in LAYERS if p.values[0].__module__ in MERGED]
 PLACES = [*TWO, ((3, 4),), ((3, 4), (3, 4), (3, 4)), ((3, 4), (2, 4)), ((2, 5), (2, 5))]
 
 
