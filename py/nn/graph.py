@@ -74,9 +74,13 @@ def _arithmetic() -> Any:
 
 
 class Node:
-    """One call of a layer in a graph. A graph asks its layers for their names only."""
+    """One call of a layer in a graph. A graph asks its layers for their names only.
 
-    __slots__ = ("inputs", "layer", "outputs")
+    Attributes:
+        training: the mode that the call names; it counts where a run has none, as `model(x)`.
+    """
+
+    __slots__ = ("inputs", "layer", "outputs", "training")
 
     def __init__(
         self,
@@ -84,8 +88,10 @@ class Node:
         inputs: Sequence[SymbolicTensor],
         shapes: Sequence[Shape],
         dtype: str,
+        training: Any = None,
     ) -> None:
         self.layer = layer
+        self.training = training
         self.inputs = list(inputs)
         self.outputs = [SymbolicTensor(s, dtype, self, i) for i, s in enumerate(shapes)]
 

@@ -414,8 +414,9 @@ class Layer(metaclass=Checked):
         Args:
             inputs: one or several inputs, or a list of them. An array among symbolic tensors
                 becomes a constant of the graph, its first axis the batch's, of size 1.
-            training: whether to run in training mode (arrays only). None is Keras' default: False,
-                but for layers that change images at random.
+            training: whether to run in training mode. None is Keras' default: False, but for layers
+                that change images at random. In a graph it counts, as in Keras 3, where the model
+                is called without one (`model(x)`); `fit`, `evaluate` and `predict` have their own.
             mask: mask of the steps, of several inputs a list (arrays only; in a graph it comes with
                 the input).
 
@@ -440,7 +441,7 @@ class Layer(metaclass=Checked):
                     f"{self.name}: expected no mask in a graph, where it comes with the input: "
                     "Masking or Embedding(mask_zero=True) makes it"
                 )
-            return self._place(items)
+            return self._place(items, training)
         if not items or (len(items) > 1 and ours(type(self)) and not self.several_inputs):
             raise ShapeError(f"{self.name}: expected an input, received {len(items)}")
         fed = floats if self.reads_indices else cast
@@ -471,7 +472,7 @@ class Layer(metaclass=Checked):
                 f"{type(self).__name__} is not called with here"
             )
 
-    def _place(self, inputs: list[Any]) -> Any:
+    def _place(self, inputs: list[Any], training: Any) -> Any:
         own = type(self).__module__.startswith("nn.layers.")
         if own and len(inputs) != 1 and not self.several_inputs:
             raise ShapeError(f"{self.name}: expected one input, received {len(inputs)}")
@@ -480,7 +481,7 @@ class Layer(metaclass=Checked):
         self.expect_fitting(*shapes)
         result = self.compute_output_shape(*shapes)
         several = isinstance(result, list)
-        node = Node(self, inputs, result if several else [result], self.dtype)
+        node = Node(self, inputs, result if several else [result], self.dtype, training)
         self._nodes.append(node)
         return node.outputs if several else node.outputs[0]
 

@@ -160,15 +160,15 @@ class Program:
             ctx = self._contexts[node] = self.ctx.child(number)
             layer, last = penalized(node.layer), node
             while len(after := readers.get(last.outputs[0], [])) == 1 == len(last.outputs):
-                fused = None if last.outputs[0] in outputs else fuse(layer, after[0].layer)
+                apart = last.outputs[0] in outputs or after[0].training is not node.training
+                fused = None if apart else fuse(layer, after[0].layer)
                 if fused is None:
                     break
                 layer, last = fused, after[0]
                 merged.add(last)
                 self._contexts[last] = ctx
-            steps.append(
-                Step(layer, ctx, [slots[t] for t in node.inputs], [slots[t] for t in last.outputs])
-            )
+            ins, outs = ([slots[t] for t in ts] for ts in (node.inputs, last.outputs))
+            steps.append(Step(layer, ctx, ins, outs, node.training))
         return steps
 
     def part(self, graph: Graph, ctx: Context) -> Program:
@@ -215,7 +215,7 @@ class Program:
             self.masked = self.masked or any(m is not None for m in masks)
         if timed is not None or self.masked or self._prepare_weights is not None:
             return self._forward_masked(inputs, training, timed or plainly, masks)
-        if not training and self._folds:
+        if training is False and self._folds:
             self._predicted = inputs
             return self.predictor.forward(inputs)
         if library.active is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from nn.context import Context
 from nn.layers.base import Layer
 
@@ -17,12 +20,21 @@ class Step:
 
     __slots__ = ("backward", "ctx", "forward", "inputs", "layer", "outputs", "wanted")
 
-    def __init__(self, layer: Layer, ctx: Context, inputs: list[int], outputs: list[int]) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        ctx: Context,
+        inputs: list[int],
+        outputs: list[int],
+        training: Any = None,
+    ) -> None:
         self.layer = layer
         self.ctx = ctx
         self.inputs = inputs
         self.outputs = outputs
-        self.forward = layer.forward
+        self.forward = (
+            layer.forward if training is None else partial(_in_mode, layer.forward, training)
+        )
         self.backward = layer.backward
         self.wanted: list[bool] = []
 
@@ -30,3 +42,8 @@ class Step:
     def repeatable(self) -> bool:
         """Whether the kernel calls of the layer may be recorded and repeated."""
         return len(self.outputs) == 1 and self.layer.recordable(self.ctx)
+
+
+def _in_mode(forward: Any, mode: Any, *arguments: Any, training: Any) -> Any:
+    """Run a layer in the mode of its call where the run has none."""
+    return forward(*arguments, training=mode if training is None else training)

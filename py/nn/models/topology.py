@@ -34,7 +34,7 @@ def config(
             "name": layer.name,
             "config": layer.get_config(),
             "inbound_nodes": [
-                [[*_address(t, places), {}] for t in node.inputs]
+                [[*_address(t, places), _mode(node)] for t in node.inputs]
                 for node in graph.nodes
                 if node.layer is layer
             ],
@@ -86,6 +86,7 @@ def connect(settings: Config, custom_objects: Any = None) -> tuple[Any, Any]:
         for name, index, call in ready:
             sources = [tensors[s[0], s[1], s[2]] for s in call]
             result = getattr(made[name], "connect", made[name])(*sources)
+            made[name]._nodes[-1].training = call[0][3].get("training")
             result = list(result.values()) if isinstance(result, dict) else result
             for i, t in enumerate(result if isinstance(result, list) else [result]):
                 tensors[name, index, i] = t
@@ -99,6 +100,11 @@ def connect(settings: Config, custom_objects: Any = None) -> tuple[Any, Any]:
         return [tensors[tuple(end)] for end in ends]
 
     return found(settings["input_layers"]), found(settings["output_layers"])
+
+
+def _mode(node: Node) -> Config:
+    """Return the mode that a call names, as Keras does."""
+    return {} if node.training is None else {"training": node.training}
 
 
 def _places(graph: Graph) -> dict[Node, int]:

@@ -405,14 +405,17 @@ def _call(call: Any, name: str, free: bool, names: list[str]) -> list[Any]:
     if isinstance(call, list):
         sources = [call] if call and isinstance(call[0], str) else call
         given = [o for source in sources if isinstance(source, list) for o in source[3:4]]
-        if not free and any(isinstance(o, dict) and any(o.values()) for o in given):
+        mode = _mode([o for o in given if isinstance(o, dict)], where)
+        others = (v for o in given if isinstance(o, dict) for k, v in o.items() if k != "training")
+        if not free and any(others):
             raise UnsupportedError(f"{where}: expected a call without options, received {given!r}")
-        return [[*_address(source), {}] for source in sources]
+        return [[*_address(source), mode] for source in sources]
     args = expect(call, "args", list, where)
     if names and args and isinstance(args[0], dict) and args[0].keys() == set(names):
         args = [args[0][key] for key in names]
     given_options = expect(call, "kwargs", dict, where) if "kwargs" in call else {}
     options = {key: value for key, value in given_options.items() if not _empty(value)}
+    options.pop("training", None)
     states = options.pop("initial_state", [])
     more = [options.pop(key, []) for key in LAST]
     for key in OF_CALLS:
@@ -420,7 +423,18 @@ def _call(call: Any, name: str, free: bool, names: list[str]) -> list[Any]:
     named = [options.pop(key) for key in ("query", "value", "key") if key in options]
     if options:
         raise UnsupportedError(f"{where}: expected a call without options, received {options!r}")
-    return [[*_address(source), {}] for source in _tensors([*args, *named, *more, states], free)]
+    mode = _mode([given_options], where)
+    return [[*_address(source), mode] for source in _tensors([*args, *named, *more, states], free)]
+
+
+def _mode(options: list[Json], where: str) -> Json:
+    """Return the mode that a call names."""
+    modes = [o["training"] for o in options if o.get("training") is not None]
+    if not all(isinstance(mode, bool) for mode in modes):
+        raise CorruptError(
+            f"{where}: expected training to be true or false, received {modes!r:.80}"
+        )
+    return {"training": modes[0]} if modes else {}
 
 
 def _empty(value: Any) -> bool:

@@ -66,7 +66,7 @@ def _with_arrays_in_calls(topology: Json) -> Json:
     for layer in config["layers"]:
         if layer["config"]["name"] not in arrays:
             calls = [
-                [[*source[:3], arrays.get(source[0], {})] for source in call]
+                [[*source[:3], arrays.get(source[0], source[3])] for source in call]
                 for call in layer["inbound_nodes"]
             ]
             layers.append({**layer, "inbound_nodes": calls})
@@ -74,8 +74,8 @@ def _with_arrays_in_calls(topology: Json) -> Json:
     named = isinstance(outputs, dict)
     ends = outputs.values() if named else [outputs] if isinstance(outputs[0], str) else outputs
     read = [call for layer in layers for call in layer["inbound_nodes"] if call]
-    read += [[[*end, arrays.get(end[0])]] for end in ends]
-    if any(all(source[3] for source in call) for call in read):
+    read += [[end] for end in ends]
+    if any(all(source[0] in arrays for source in call) for call in read):
         raise UnsupportedError(
             f"{config['name']}: Keras has arrays in calls beside a tensor only, no layer "
             f"{min(arrays)!r}"
@@ -283,20 +283,22 @@ def _keras3_call(layer: Json, node: Any) -> Json:
     known = {"shape": [None], "dtype": "float32"}
     tensors = [
         source[3]
-        or {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
+        if "class_name" in source[3]
+        else {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
         for source in node
     ]
+    mode = next(({"training": s[3]["training"]} for s in node if "training" in s[3]), {})
     if _is_operation(layer):
         return {"args": _operation(layer["class_name"], layer["config"])[3](tensors), "kwargs": {}}
-    options: Json = {key: True for key in OF_CALLS if layer["config"].get(key)}
+    options: Json = {**mode, **{key: True for key in OF_CALLS if layer["config"].get(key)}}
     if layer["class_name"] == "MultiHeadAttention":
         if "attention_mask" in options:
             options["attention_mask"] = tensors.pop()
         return {"args": tensors, "kwargs": options}
     if layer["class_name"] == "CategoryEncoding" and len(tensors) > 1:
-        return {"args": tensors[:1], "kwargs": {"count_weights": tensors[1]}}
+        return {"args": tensors[:1], "kwargs": {"count_weights": tensors[1], **mode}}
     if layer["class_name"] in STATES_AFTER and len(tensors) > 1:
-        return {"args": tensors[:1], "kwargs": {"initial_state": tensors[1:]}}
+        return {"args": tensors[:1], "kwargs": {"initial_state": tensors[1:], **mode}}
     return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": options}
 
 
