@@ -1,0 +1,125 @@
+"""`nn.ops` against `keras.ops`: of arrays, of a graph's tensors, and in losses."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import keras
+import nn
+import numpy as np
+import pytest
+from nn.errors import ConfigError
+
+SHAPE = (3, 4)
+X = np.random.default_rng(0).uniform(0.2, 1.5, (5, *SHAPE)).astype("float32")
+ONES = ("abs", "absolute", "exp", "negative", "reciprocal", "rsqrt", "sqrt", "square")
+SOFT = ("relu", "leaky_relu", "elu", "celu", "hard_sigmoid")
+OF_ONE: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+    *((name, (), {}) for name in (*ONES, *SOFT)),
+    ("gelu", (), {}), ("gelu", (False,), {}),
+    ("softmax", (), {}), ("softmax", (), {"axis": 1}), ("log_softmax", (), {}),
+    ("power", (2,), {}), ("add", (2.0,), {}), ("subtract", (2.0,), {}), ("multiply", (2.0,), {}),
+    ("divide", (2.0,), {}), ("maximum", (0.7,), {}), ("minimum", (0.7,), {}),
+    ("clip", (0.5, 0.9), {}), ("cast", ("float32",), {}),
+    *((name, (), {"axis": axis, "keepdims": kept})
+      for name in ("mean", "sum", "max", "min") for axis in (1, -1) for kept in (False, True)),
+    ("amax", (2,), {}), ("amin", (2,), {}), ("mean", (), {"axis": (1,)}),
+    ("reshape", ((-1, 12),), {}), ("reshape", ((-1, 2, 6),), {}),
+    ("expand_dims", (), {"axis": 1}), ("expand_dims", (), {"axis": -1}),
+    ("transpose", (), {"axes": (0, 2, 1)}), ("swapaxes", (1, 2), {}), ("moveaxis", (1, 2), {}),
+]  # fmt: skip
+OF_TWO: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in ("add", "subtract", "multiply", "divide", "true_divide")),
+    ("maximum", {}), ("minimum", {}),
+    ("concatenate", {"axis": 1}), ("concatenate", {"axis": -1}), ("stack", {"axis": 1}),
+    ("stack", {"axis": -1}), ("matmul", {}),
+]  # fmt: skip
+
+
+def near(ours: Any, theirs: Any) -> None:
+    assert np.shape(ours) == np.shape(theirs)
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize(("name", "arguments", "options"), OF_ONE, ids=str)
+def test_an_operation_is_that_of_keras_on_an_array_and_in_a_graph(
+    name: str, arguments: Any, options: Any
+) -> None:
+    expected = np.asarray(getattr(keras.ops, name)(X, *arguments, **options))
+    near(getattr(nn.ops, name)(X, *arguments, **options), expected)
+    inputs = nn.Input(SHAPE)
+    outputs = getattr(nn.ops, name)(inputs, *arguments, **options)
+    assert outputs.shape == (None, *expected.shape[1:])
+    near(nn.Model(inputs, outputs).predict_on_batch(X), expected)
+
+
+@pytest.mark.parametrize(("name", "options"), OF_TWO, ids=str)
+def test_an_operation_of_two_is_that_of_keras_with_a_tensor_or_an_array_beside_it(
+    name: str, options: Any
+) -> None:
+    product, several = name == "matmul", name in ("concatenate", "stack")
+    other = np.swapaxes(X, 1, 2) if product else X[::-1].copy()
+    given = [[X, other]] if several else [X, other]
+    expected = np.asarray(getattr(keras.ops, name)(*given, **options))
+    near(getattr(nn.ops, name)(*given, **options), expected)
+    a, b = nn.Input(X.shape[1:]), nn.Input(other.shape[1:])
+    given = [[a, b]] if several else [a, b]
+    model = nn.Model([a, b], getattr(nn.ops, name)(*given, **options))
+    near(model.predict_on_batch([X, other]), expected)
+    if not product and not several:
+        one = nn.Model(a, getattr(nn.ops, name)(a, other[0]))
+        near(one.predict_on_batch(X), np.asarray(getattr(keras.ops, name)(X, other[:1])))
+
+
+def test_numbers_for_each_sample_become_a_column() -> None:
+    a, b = nn.Input(()), nn.Input(())
+    model = nn.Model([a, b], nn.ops.concatenate([nn.ops.expand_dims(t, -1) for t in (a, b)], 1))
+    x = np.arange(4.0)
+    near(model.predict_on_batch([x, -x]), np.stack([x, -x], 1))
+
+
+@pytest.mark.parametrize("name", sorted(nn.ops.ARRAYS))
+def test_a_function_of_arrays_refuses_a_tensor_by_name(name: str) -> None:
+    assert hasattr(keras.ops, name)
+    with pytest.raises(ConfigError, match=rf"ops\.{name}: expected arrays"):
+        getattr(nn.ops, name)(nn.Input(SHAPE))
+
+
+def test_what_no_layer_computes_is_refused_by_what_was_expected() -> None:
+    with pytest.raises(
+        ConfigError, match="ops, Mean: expected axis after the batch's, received None"
+    ):
+        nn.ops.mean(nn.Input(SHAPE))
+    with pytest.raises(AttributeError, match=r"nn\.ops has no 'fft2'; its functions are abs, "):
+        nn.ops.fft2  # noqa: B018
+    assert set(dir(nn.ops)) <= set(dir(keras.ops))
+
+
+def test_activations_are_those_that_are_compared_with_keras_elsewhere() -> None:
+    for name in nn.ops.ACTIVATIONS:
+        assert getattr(nn.ops, name) is getattr(nn.activations, name)
+        assert hasattr(keras.ops, name)
+
+
+def test_one_hot_is_that_of_keras() -> None:
+    labels = np.array([[1, 0], [2, 5]])
+    for options in ({}, {"axis": 1}):
+        near(nn.ops.one_hot(labels, 3, **options), keras.ops.one_hot(labels, 3, **options))
+
+
+def test_a_loss_of_operations_trains_as_in_keras() -> None:
+    histories = []
+    for library in (keras, nn):
+        ops = library.ops
+
+        def loss(y: Any, p: Any, ops: Any = ops) -> Any:
+            far = ops.maximum(ops.absolute(y - p) - 0.1, 0.0)
+            return ops.mean(ops.square(far) + ops.softplus(ops.sqrt(far + 0.1)), axis=-1)
+
+        model = library.Sequential([library.Input((4,)), library.layers.Dense(3)])
+        model.set_weights([np.linspace(-1, 1, 12).reshape(4, 3), np.zeros(3)])
+        model.compile("sgd", loss)
+        fit = model.fit(X[:, 0], X[:, 1, :3], epochs=3, batch_size=5, verbose=0)
+        histories.append((asyncio.run(fit) if library is nn else fit).history["loss"])
+    near(*histories)
