@@ -68,6 +68,18 @@ def _checked(method: Any) -> Any:
     return checked
 
 
+def _built(build: Any) -> Any:
+    """Let a layer know that it is built, whoever calls `build`."""
+
+    @wraps(build)
+    def built(self: Any, *shapes: Any, input_shape: Any = None) -> Any:
+        shapes = shapes or (input_shape,)
+        build(self, *shapes)
+        self.built, self._built_for = True, shapes
+
+    return built
+
+
 @contextmanager
 def _of_shapes(layer: Any, shapes: Sequence[Shape]) -> Iterator[None]:
     """Let every error that shapes cause be a ConfigError, which states them."""
@@ -344,8 +356,7 @@ class Layer(metaclass=Checked):
         if self.built:
             return
         self.build(*input_shapes)
-        self.built = True
-        self._built_for = input_shapes
+        self.built, self._built_for = True, input_shapes  # where `build` is the base's
 
     def expect_fitting(self, *input_shapes: Shape) -> None:
         """Raise ShapeError if weights for these inputs would have other sizes than the layer's.
@@ -404,6 +415,8 @@ class Layer(metaclass=Checked):
         if ours(cls):
             for method in vars(cls).keys() & {"build", "compute_output_shape"}:
                 setattr(cls, method, _checked(vars(cls)[method]))
+        if "build" in vars(cls):
+            cls.build = _built(cls.build)  # type: ignore[method-assign]
         for name, instead in _OTHERS.items():
             if name in vars(cls) and "forward" not in vars(cls):
                 raise ConfigError(f"{cls.__name__}: {name} is not called here, {instead}")

@@ -63,10 +63,12 @@ class Sequential(Model):
 
     def pop(self) -> Layer:
         """Take the top layer off and return it."""
+        if not self._stack:
+            raise ConfigError(f"{self.name}: expected a layer to take off, received none")
         layer = self._stack.pop()
-        self._ends.pop()
+        del self._ends[len(self._stack) :]  # none, where the input's shape is not known
         self._graph = None
-        if self._stack:
+        if self._ends:
             self._connect([])
         return layer
 
@@ -103,7 +105,10 @@ class Sequential(Model):
         return self._stack
 
     def layer_shapes(self) -> list[tuple[Layer, Shape]]:
-        """Return each layer with the shape of its output; the input is left out, as Keras does."""
+        """Return each layer with the shape of its output, () where it is not known yet; the input
+        is left out, as Keras does."""
+        if self._graph is None:
+            return [(layer, ()) for layer in self._stack]
         return [(la, s) for la, s in super().layer_shapes() if not isinstance(la, InputLayer)]
 
     def get_config(self) -> Config:

@@ -73,7 +73,7 @@ def _lines(
         name = f"{'  ' * depth}{layer.name} ({type(layer).__name__})"
         trained = bool(layer.trainable_variables) if layer.variables else None
         yes_or_no = "-" if trained is None else "Y" if trained else "N"
-        yield [name, str(shape), f"{layer.count_params():,}", yes_or_no]
+        yield [name, str(shape or "?"), f"{layer.count_params():,}", yes_or_no]
         if expand_nested and isinstance(layer, Network):
             yield from _lines(layer, expand_nested, depth=depth + 1)
 
