@@ -131,6 +131,10 @@ def _named(name: Any) -> type[Constraint]:
     raise ConfigError(f"constraint: expected one of {sorted(CLASSES)}, received {name!r}")
 
 
+max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+deserialize = get
+
+
 def serialize(constraint: Constraint | None) -> Config | None:
     """Return the constraint's class and settings as Keras writes them."""
     return None if constraint is None else describe(constraint)

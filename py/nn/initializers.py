@@ -310,6 +310,17 @@ def serialize(initializer: Initializer) -> Config:
     return describe(initializer)
 
 
+deserialize = get
+
+
+def __getattr__(name: str) -> Any:
+    """Return a class by the name that Keras spells like a function's, as `glorot_uniform`."""
+    found = _ALIASES.get(name) or CLASSES.get(name.removesuffix("Initializer"))
+    if found is not None:
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     values = rng.normal(size=shape)
     flat = values.reshape(-1)

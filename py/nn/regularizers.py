@@ -129,6 +129,9 @@ def _named(name: Any) -> type[Regularizer]:
     raise ConfigError(f"regularizer: expected one of {sorted(CLASSES)}, received {name!r}")
 
 
+deserialize = get
+
+
 def serialize(regularizer: Regularizer | None) -> Config | None:
     """Return the regularizer's class and settings as Keras writes them."""
     return None if regularizer is None else describe(regularizer)

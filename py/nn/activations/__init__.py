@@ -335,6 +335,9 @@ def get(identifier: Any) -> Activation:
     raise ConfigError(f"activation: expected one of {names()}, received {identifier!r}")
 
 
+deserialize = get
+
+
 def serialize(activation: Activation) -> str:
     """Return the activation's name."""
     return get(activation).name

@@ -178,8 +178,9 @@ HOMES = {
 
 FUNCTIONS = {
     "nn.layers.functional": (
-        "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
-    )
+        "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "serialize",
+        "subtract",
+    ),
 }  # fmt: skip
 """Module -> functions that only `nn.layers` has from it, not `nn`."""
 
@@ -192,6 +193,7 @@ if TYPE_CHECKING:
         maximum,
         minimum,
         multiply,
+        serialize,
         subtract,
     )
 
@@ -202,4 +204,11 @@ CLASSES.register(HOMES, leave_out=("Input", "Layer"))
 
 if not TYPE_CHECKING:  # a checker would take any name for one of the package
     __all__ = sorted(["deserialize", *(name for names in HOMES.values() for name in names)])
-    __getattr__, __dir__ = lookup(__name__, HOMES | FUNCTIONS)
+    _find, __dir__ = lookup(__name__, HOMES | FUNCTIONS)
+
+    def __getattr__(name):
+        """Return a layer by its name or Keras' other one, as `MaxPool2D` and `Convolution2D`."""
+        for short, long in (("AvgPool", "AveragePooling"), ("Pool", "Pooling"), ("olution", "")):
+            if name.replace(short, long) in CLASSES:
+                name = name.replace(short, long)
+        return _find(name)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nn.layers import merging
+from nn.layers.base import serialize as serialize
 from nn.lazy import load
 
 

@@ -136,6 +136,9 @@ def _named(name: Any) -> type[Loss]:
     return found
 
 
+deserialize = get
+
+
 def serialize(loss: Loss) -> Config:
     """Return the loss's class and settings as Keras writes them."""
     return describe(loss)

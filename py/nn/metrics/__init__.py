@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nn.errors import ConfigError
-from nn.identifiers import resolve
-from nn.losses import Loss
+from nn.identifiers import describe, resolve
+from nn.losses import FUNCTIONS, Loss
 from nn.losses import get as loss_named
 from nn.metrics.accuracy import (
     Accuracy,
@@ -57,7 +57,7 @@ from nn.metrics.regression import (
     R2Score,
     RootMeanSquaredError,
 )
-from nn.types import Array
+from nn.types import Array, Config
 
 __all__ = [
     "AUC",
@@ -146,6 +146,21 @@ def get(identifier: Any) -> Metric:
     if callable(identifier) or isinstance(identifier, Metric | dict) or _find(identifier):
         return resolve(identifier, Metric, _named, _of_function)
     return LossMetric(_loss(identifier))
+
+
+deserialize = get
+
+
+def serialize(metric: Metric) -> Config:
+    """Return the metric's class and settings as Keras writes them."""
+    return describe(metric)
+
+
+def __getattr__(name: str) -> Any:
+    """Return a function of `nn.losses`, as `mean_squared_error`."""
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _of_function(function: Any) -> Metric:

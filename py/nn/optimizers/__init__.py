@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nn import schedules as schedules
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
 from nn.optimizers.adaptive import (
@@ -78,6 +79,9 @@ def _named(name: Any) -> type[Optimizer]:
         if isinstance(name, str) and key.lower() == name.lower():
             return found
     raise ConfigError(f"optimizer: expected one of {sorted(CLASSES)}, received {name!r}")
+
+
+deserialize = get
 
 
 def serialize(optimizer: Optimizer) -> Config:

@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from nn.config import set_random_seed
     from nn.utils.arrays import normalize, pad_sequences, to_categorical
     from nn.utils.drawing import model_to_svg, plot_model
+    from nn.utils.py_dataset import PyDataset
 
 HOMES = {
     "nn.config": ("set_random_seed",),
     "nn.utils.arrays": ("normalize", "pad_sequences", "to_categorical"),
     "nn.utils.drawing": ("model_to_svg", "plot_model"),
+    "nn.utils.py_dataset": ("PyDataset",),
 }
 
 if not TYPE_CHECKING:  # as in nn

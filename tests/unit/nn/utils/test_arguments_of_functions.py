@@ -70,7 +70,18 @@ def _keras(name, made):
     return {f"{name}.get": given(made), f"{name}.serialize": given(module.get(made))}
 
 
+ONES = np.ones((2, 3), np.float32)
 CALLS = {
+    "layers.functional.serialize": given(nn.layers.Dense(2)),
+    "metrics.serialize": given(nn.metrics.AUC()),
+    **{f"ops.{n}": given(ONES) for n in ("exp", "gelu", "log_softmax", "reciprocal", "rsqrt",
+       "softmax", "sqrt", "square", "squeeze", "transpose")},
+    **{f"ops.{n}": given(ONES, 1, False) for n in ("amax", "amin", "max", "mean", "min", "sum")},
+    **{f"ops.{n}": given(ONES, ONES) for n in ("maximum", "minimum")},
+    **{f"ops.{n}": given([ONES, ONES], 1) for n in ("concatenate", "stack")},
+    **{f"ops.{n}": given(ONES, 0, 1) for n in ("clip", "moveaxis", "swapaxes")},
+    "ops.cast": given(ONES, "float64"), "ops.expand_dims": given(ONES, 1),
+    "ops.one_hot": given([1], 3), "ops.reshape": given(ONES, (3, 2)),
     "Input": given((4,), 2, "float32", "in"),
     "check_gradients": given(MODEL, np.ones((2, 4)), samples=None, epsilon=1e-6),
     "epsilon": given(),
