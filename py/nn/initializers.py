@@ -57,12 +57,18 @@ class Initializer(metaclass=Checked):
 
 
 class Constant(Initializer):
-    """All elements equal `value`."""
+    """All elements equal `value`, a number, or an array that broadcasts to the weight's shape."""
 
     fields: tuple[str, ...] = ("value",)
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = value
+    def __init__(self, value: Any = 0.0) -> None:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise ConfigError(f"Constant: expected value to be numbers, received {value!r:.80}")
+        self.value = array if array.ndim else value
+
+    def get_config(self) -> Config:
+        return {name: np.asarray(getattr(self, name)).tolist() for name in self.fields}
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         return np.full(shape, self.value, dtype or config.floatx())

@@ -39,6 +39,10 @@ class Regularizer(metaclass=Checked):
         self.l1 = l1
         self.l2 = l2
 
+    def __call__(self, x: Any) -> Any:
+        """Return the penalty; a class of your own may define this alone, with NumPy's functions."""
+        return self.loss(x)
+
     def loss(self, w: Array) -> float:
         """Return the penalty."""
         loss = self.l1 * float(np.abs(w).sum()) if self.l1 else 0.0
@@ -100,7 +104,7 @@ class FunctionRegularizer(Regularizer):
         gradient += pull(np.ones_like(penalty))
 
     def get_config(self) -> Config:
-        name = getattr(self.function, "__name__", self.function)
+        name = getattr(self.function, "__name__", type(self.function).__name__)
         raise ConfigError(f"regularizer: expected one with settings, received the function {name}")
 
 
@@ -115,6 +119,8 @@ def get(identifier: Any) -> Regularizer | None:
     Raises:
         ConfigError: the name is unknown.
     """
+    if isinstance(identifier, Regularizer) and "__call__" in vars(type(identifier)):
+        identifier = FunctionRegularizer(identifier)
     return (
         None
         if identifier is None

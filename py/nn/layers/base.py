@@ -164,20 +164,49 @@ class Layer(metaclass=Checked):
 
     def add_weight(
         self,
-        name: str,
-        shape: Sequence[int],
-        initializer: Any = "glorot_uniform",
-        *,
+        *given: Any,
+        name: str | None = None,
+        shape: Any = (),
+        initializer: Any = None,
         trainable: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
+        dtype: Any = None,
     ) -> Variable:
-        """Create a variable that this layer owns."""
+        """Create a variable that this layer owns.
+
+        Args:
+            given: the name, the shape and the initializer, or as in Keras the last two.
+            name: shown in files; by default numbered within the layer.
+            shape: the size of each axis.
+            initializer: a name or an Initializer; "glorot_uniform" by default.
+            trainable: False for what `fit` does not change.
+            regularizer: a penalty.
+            constraint: what each step ends in.
+            dtype: the layer's.
+
+        Raises:
+            ConfigError: another dtype.
+        """
+        if given:
+            order = ("name", "shape", "initializer")[not isinstance(given[0], str) :]
+            return self.add_weight(
+                **{"name": name, "shape": shape, "initializer": initializer}
+                | dict(zip(order[: len(given)], given, strict=True)),
+                trainable=trainable,
+                regularizer=regularizer,
+                constraint=constraint,
+                dtype=dtype,
+            )
+        if name is None:
+            name = f"variable_{len(self.own_variables)}"
+        if dtype not in (None, self.dtype):
+            raise ConfigError(f"{self.path}/{name}: expected {self.dtype}, received {dtype!r:.80}")
         sizes: Any = axes_of(shape, f"{self.path}/{name}")
         if None in sizes:
             raise ShapeError(f"{self.path}/{name}: expected known sizes, received {shape!r:.80}")
         config.claim(prod(sizes) * np.dtype(self.dtype).itemsize, f"{self.path}/{name}")
-        make = partial(initializers.get(initializer), sizes, self.dtype)
+        make = partial(initializers.get(initializer or "glorot_uniform"), sizes, self.dtype)
         variable = Variable(
             Later(sizes, self.dtype, make) if config.weights_follow() else make(),
             name,

@@ -20,7 +20,7 @@ REDUCTIONS = ("sum", "sum_over_batch_size", "mean", "mean_with_sample_weight", "
 
 
 class Loss(metaclass=Checked):
-    """Base class. Subclasses define `call` and `gradient`.
+    """Base class. Subclasses define `call`, and `gradient` where it is not to be found from that.
 
     Args:
         reduction: one of `REDUCTIONS`.
@@ -71,8 +71,10 @@ class Loss(metaclass=Checked):
         raise NotImplementedError(f"{type(self).__name__} must define call")
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
-        """Return d(loss of each sample)/d(y_pred), in the shape of `y_pred`."""
-        raise NotImplementedError(f"{type(self).__name__} must define gradient")
+        """Return d(loss of each sample)/d(y_pred), in the shape of `y_pred`: by default `call`,
+        made of NumPy's functions or of `nn.ops`, is differentiated."""
+        losses, pull = differentiate(self.call, y_true, y_pred, wrt=1)
+        return pull(np.ones_like(losses))
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
         """Return `y_true` in the dtype of `y_pred`, with a last axis of size 1 added or removed

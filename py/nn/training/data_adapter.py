@@ -13,6 +13,7 @@ from nn.data.source import ArraySource, Batch, IndexedSource, StreamSource
 from nn.errors import ConfigError, ShapeError
 from nn.models.model import Model
 from nn.models.signature import data_items, is_indexed, is_stream
+from nn.training.compiled_outputs import per_output
 from nn.types import Array
 
 
@@ -141,6 +142,11 @@ def _targets(model: Model, y: Any, size: int) -> list[Any]:
         items = [y.get(name) for name in names]
     else:
         items = data_items(y, len(names))
+        if len(items) < len(names) and model.compiled:
+            losses = per_output(model.trainer.settings["loss"], names, "loss")
+            if len(items) == len(names) - losses.count(None):  # those of the outputs with a loss
+                given = iter(items)
+                items = [None if loss is None else next(given) for loss in losses]
     if len(items) != len(names):
         raise ShapeError(
             f"{model.name}: expected targets (y) of {len(names)} outputs, received {len(items)}"
