@@ -102,6 +102,8 @@ async def _batches(model: Model, source: Any, calls: CallbackList, shared: Any) 
     trainer.reset_test()
     batches = source.batches if shared is None else getattr(shared, "batches", source.batches)
     async for batch in each(batches(None)):
+        if calls.listens("on_test_batch_begin"):
+            await calls.call_batch("on_test_batch_begin", index, {})
         if shared is None or shared.takes(index):
             trainer.test_step(*batch)
             if shared is not None:
