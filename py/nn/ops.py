@@ -78,7 +78,7 @@ ARRAYS = {
     "expm1": "expm1", "eye": "eye", "flip": "flip", "floor": "floor", "full": "full",
     "greater": "greater", "greater_equal": "greater_equal", "isfinite": "isfinite",
     "isnan": "isnan", "less": "less", "less_equal": "less_equal", "linspace": "linspace",
-    "log": "log", "log10": "log10", "log1p": "log1p", "logical_and": "logical_and",
+    "log10": "log10", "log1p": "log1p", "logical_and": "logical_and",
     "logical_not": "logical_not", "logical_or": "logical_or", "nonzero": "nonzero",
     "not_equal": "not_equal", "ones": "ones", "ones_like": "ones_like", "prod": "prod",
     "ravel": "ravel", "repeat": "repeat", "roll": "roll", "round": "round", "shape": "shape",
@@ -116,6 +116,11 @@ def reciprocal(x: Any) -> Any:
 def exp(x: Any) -> Any:
     """Return e to the power of each element."""
     return _apply("Exp", np.exp, [x])
+
+
+def log(x: Any) -> Any:
+    """Return the natural logarithm of each element."""
+    return _apply("Log", np.log, [x])
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
