@@ -1,7 +1,8 @@
 """Every folder of examples/ as it stands, with PyScript from here in place of the CDN's.
 
 The one address of PyScript (and Comlink's, where a page uses it) is replaced, nothing else; the
-interpreters that PyScript fetches from the CDN come from here too.
+interpreters that PyScript fetches from the CDN come from here too, Pyodide with the demo's
+bytecode.
 """
 
 import gzip
@@ -22,7 +23,7 @@ PYSCRIPT = f"{CDN}npm/@pyscript/core@0.7.31/dist/core.js"
 COMLINK = f"{CDN}npm/comlink@4.4.2/dist/esm/comlink.mjs"
 RUNTIMES = {
     "npm/@micropython/micropython-webassembly-pyscript@${e}/": "static/vendor/micropython/",
-    "pyodide/v${e}/full/": "static/vendor/pyodide/",
+    "pyodide/v${e}/full/": "static/vendor/runtime/",
 }
 # That it is ready, and that a worker of a page without isolation has no `document`.
 PYSCRIPTS_OWN = r"PyScript Ready|Unable to use `window` or `document` in worker"

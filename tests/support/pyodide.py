@@ -10,18 +10,17 @@ from tools.serve import ROOT
 
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Python</title>
 <script>
-window.python = (text, files) => {
+window.python = (text, files, folder) => {
   window.answer = null;
   const worker = new Worker("worker.mjs", {type: "module"});
   const done = (answer) => { window.answer = answer; worker.terminate(); };
   worker.onmessage = ({data}) => done(data);
   worker.onerror = (event) => done({out: "", error: event.message});
-  worker.postMessage({text, files});
+  worker.postMessage({text, files, folder});
 };
 </script>"""
 
-WORKER = """import {loadPyodide} from "../../static/vendor/pyodide/pyodide.mjs";
-const root = new URL("../../", import.meta.url);
+WORKER = """const root = new URL("../../", import.meta.url);
 const copy = async (FS, name, path) => {
   const response = await fetch(new URL(path, root));
   if (!response.ok) throw new Error(`${path}: ${response.status}`);
@@ -29,9 +28,10 @@ const copy = async (FS, name, path) => {
   FS.mkdirTree(target.slice(0, target.lastIndexOf("/")));
   FS.writeFile(target, new Uint8Array(await response.arrayBuffer()));
 };
-onmessage = async ({data: {text, files}}) => {
+onmessage = async ({data: {text, files, folder}}) => {
   const out = [];
   try {
+    const {loadPyodide} = await import(`../../static/vendor/${folder}/pyodide.mjs`);
     const pyodide = await loadPyodide({stdout: (line) => out.push(line)});
     await pyodide.loadPackage("numpy", {messageCallback: () => {}});
     await Promise.all(files.map(([name, path]) => copy(pyodide.FS, name, path)));
@@ -60,14 +60,21 @@ def open_python(site: Site, page: Any) -> None:
     page.get(f"{site.url}tests/python/index.html")
 
 
-def run(page: Any, text: str, files: dict[str, str], timeout: float = 60) -> str:
+def run(
+    page: Any, text: str, files: dict[str, str], timeout: float = 60, published: bool = False
+) -> str:
     """Run `text` in a fresh interpreter with NumPy and `files` (name -> path in the site).
+
+    It is the demo's, which has bytecode and no `unittest`, or Pyodide as published.
 
     Raises:
         AssertionError: it raised, or was not done in time; the message holds what it printed.
     """
     page.execute_script(
-        "window.python(arguments[0], arguments[1])", text, [list(pair) for pair in files.items()]
+        "window.python(...arguments)",
+        text,
+        [list(pair) for pair in files.items()],
+        "pyodide" if published else "runtime",
     )
     answer = page.until("window.answer", timeout, "the Python in the worker")
     assert answer["error"] is None, f"{answer['out']}\n{answer['error']}"

@@ -5,8 +5,8 @@ const started = new Map();
 
 const LOADERS = {
   async py() {
-    const { loadPyodide } = await import(new URL("static/vendor/pyodide/pyodide.mjs", root));
-    return loadPyodide({ indexURL: new URL("static/vendor/pyodide/", root).href });
+    const { loadPyodide } = await import(new URL("static/vendor/runtime/pyodide.mjs", root));
+    return loadPyodide({ indexURL: new URL("static/vendor/runtime/", root).href });
   },
   async mpy() {
     const { loadMicroPython } = await import(new URL("static/vendor/micropython/micropython.mjs", root));
