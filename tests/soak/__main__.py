@@ -11,8 +11,8 @@ federation is a round for each fault of nodes and servers, accuracy beside Flowe
 team is networks trained by several workers of which some die, fail or are silent, half of the time
 in one process and half in Chromium.
 page is what each lesson says happens, and the Keras script's accuracy, for three seeds each.
-tests is every check and every test beside six busy processes, and then the tests in browsers that
-make test leaves out. Without ONLY it is rpc.
+tests is every check and every test beside six busy processes, and then the tests that make test
+leaves out. Without ONLY it is rpc.
 """
 
 from __future__ import annotations

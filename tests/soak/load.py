@@ -39,6 +39,6 @@ def check(minutes: float) -> bool:
 
 
 def left_out() -> bool:
-    """Run the tests in browsers that are marked `soak`; whether they passed."""
-    command = [sys.executable, "-m", "pytest", "-q", "tests/browser", "-m", "soak"]
+    """Run the tests that are marked `soak`; whether they passed."""
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "soak"]
     return subprocess.run(command, cwd=ROOT).returncode == 0
