@@ -609,6 +609,7 @@ def test_only_what_changed_is_written_again(built, tmp_path):
     assert bundle.build(site) == ["static/vendor/python/main.txt"]
 
 
+@pytest.mark.soak
 def test_a_module_that_does_not_compile_is_named_and_tried_again(site):
     (site / "py/nn/__init__.py").write_text("def broken(:\n")
     for _ in range(2):

@@ -3,6 +3,7 @@ constraints, curves."""
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import Any
 
@@ -142,9 +143,20 @@ def test_penalizes_outputs_and_constrains_weights_in_training_as_keras() -> None
     same_walk(build, RNG.normal(size=(8, 5)), RNG.normal(size=(8, 2)), loss="mse")
 
 
-@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
-@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave"])
-@pytest.mark.parametrize("every", [False, True])
+PENALIZED = list(itertools.product(["LSTM", "GRU"], ["concat", "sum", "mul", "ave"], [False, True]))
+# Each kind and merge, of the last step and of all.
+FEW = [
+    ("LSTM", "concat", False),
+    ("GRU", "sum", True),
+    ("LSTM", "mul", True),
+    ("GRU", "ave", False),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "merge", "every"),
+    [pytest.param(*each, marks=() if each in FEW else pytest.mark.soak) for each in PENALIZED],
+)
 def test_penalizes_the_outputs_of_both_directions_as_keras(
     kind: str, merge: str, every: bool
 ) -> None:
