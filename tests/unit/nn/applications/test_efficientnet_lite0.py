@@ -47,7 +47,13 @@ def test_labels_of_100_crops_are_pytorch_s(model):
     assert np.abs(found.max(1) - first).mean() < 0.01
 
 
-@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.soak if number else ())
+        for number, name in enumerate(PHOTOGRAPHS)
+    ],
+)
 def test_a_photograph_s_five_names_take_three_lines(model, name):
     async def classify(file):
         image = await applications.load_image(file, model)

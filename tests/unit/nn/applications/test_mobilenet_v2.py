@@ -53,7 +53,9 @@ def test_its_layers_are_keras_s_and_its_weights_come_from_keras_file(theirs):
     assert close(ours.predict_on_batch(images), logits)
 
 
-@pytest.mark.parametrize("alpha", [0.35, 1.0, 1.4])
+@pytest.mark.parametrize(
+    "alpha", [0.35, *(pytest.param(alpha, marks=pytest.mark.soak) for alpha in (1.0, 1.4))]
+)
 def test_other_widths_have_keras_s_weights(alpha):
     options = {"alpha": alpha, "weights": None, "include_top": False}
     theirs = keras.applications.MobileNetV2((64, 64, 3), **options)

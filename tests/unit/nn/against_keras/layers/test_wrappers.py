@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import keras
@@ -32,9 +33,16 @@ def backwards(layers: Any) -> Any:
     return layers.GRU(3, go_backwards=True)
 
 
+MODES = ("concat", "sum", "mul", "ave", None)
+# In make test each side is merged in two ways or three, and each way merges two.
+MERGED = [
+    pytest.param(side, mode, marks=() if (i - j) % 4 in (0, 3) else pytest.mark.soak)
+    for (i, side), (j, mode) in itertools.product(enumerate(SIDES), enumerate(MODES))
+]
+
+
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave", None])
+@pytest.mark.parametrize(("side", "mode"), MERGED)
 def test_a_bidirectional_layer_is_that_of_keras(side: str, mode: Any) -> None:
     compare("Bidirectional", {"layer": SIDES[side], "merge_mode": mode}, ROWS)
 
