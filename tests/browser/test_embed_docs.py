@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.test_embed_driving import config
 from tests.support.embed import HEAD, trust
+from tests.support.interpreters import configuration
 from tools.serve import ROOT
 
 pytestmark = pytest.mark.light
@@ -82,18 +82,34 @@ def test_a_plain_frame(site, served, tmp_path):
     assert page.execute_script("return document.documentElement.dataset.theme") == "light"
 
 
-def test_a_mkdocs_site(site, served, tmp_path):
-    (tmp_path / "docs").mkdir()
+def built_by_mkdocs(folder, site):
+    """The folder of the site that MkDocs makes of the blocks."""
+    (folder / "docs").mkdir()
     for name in ("mkdocs.yml", "docs/index.md"):
-        (tmp_path / name).write_text(block(name, site))
-    with (tmp_path / "mkdocs.yml").open("a") as file:  # its theme asks a CDN, and is offline here
+        (folder / name).write_text(block(name, site))
+    with (folder / "mkdocs.yml").open("a") as file:  # its theme asks a CDN, and is offline here
         file.write("theme: {name: mkdocs, highlightjs: false}\n")
-    run(tmp_path, "mkdocs", "build", "--strict", "--quiet")
-    page = served(tmp_path / "site")
+    run(folder, "mkdocs", "build", "--strict", "--quiet")
+    return folder / "site"
+
+
+def test_mkdocs_leaves_the_tags_of_its_page_as_they_are(site, tmp_path):
+    lines = block("docs/index.md", site).splitlines()
+    tags = [line for line in lines if line.startswith("<")]
+    made = (built_by_mkdocs(tmp_path, site) / "index.html").read_text()
+    assert any("<farcall-demo" in tag for tag in tags)
+    assert [tag for tag in tags if tag not in made] == []
+    assert f"{site.url}static/embed.js" in made
+
+
+@pytest.mark.soak
+def test_a_mkdocs_site(site, served, tmp_path):
+    page = served(built_by_mkdocs(tmp_path, site))
     assert "a network learns to read digits" in page.text
     assert presses_and_trains(page) == SMALL
 
 
+@pytest.mark.soak
 def test_a_sphinx_site(site, served, tmp_path):
     for name in ("conf.py", "index.rst"):
         (tmp_path / name).write_text(block(name, site))
@@ -104,6 +120,7 @@ def test_a_sphinx_site(site, served, tmp_path):
     assert presses_and_trains(page) == SMALL
 
 
+@pytest.mark.soak
 def test_a_jupyter_cell(site, served, tmp_path):
     """What the cell shows in a notebook: its value's HTML, as Jupyter's own library makes it."""
     (tmp_path / "cell.py").write_text(
@@ -131,7 +148,7 @@ def test_a_python_page_drives_it(site, open_site, open_page):
     host = open_site()
     trust(site, host)
     host.replace("main.py", block("main.py", site))
-    host.replace("main.toml", config("mpy"))
+    host.replace("main.toml", configuration("mpy", "./"))
     host.replace(
         "host.html",
         f'{HEAD}<script src="{site.url}static/embed.js"></script>{ELEMENT.format(url=site.url)}'

@@ -10,23 +10,17 @@ import re
 import pytest
 
 from tests.support.embed import HEAD, element, script, tag, trust
-from tests.support.interpreters import farcall_files
+from tests.support.interpreters import configuration
 from tests.support.site import Site
 
 pytestmark = pytest.mark.light
 
-INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 BUSY = "a run is in progress: stop it, or wait until it is over"
-
-
-def config(interpreter: str) -> str:
-    lines = [f'interpreter = "./static/vendor/{INTERPRETERS[interpreter]}"', "[files]"]
-    return "\n".join([*lines, *(f'"./py/farcall/{n}" = "farcall/{n}"' for n in farcall_files())])
 
 
 def python_host(host: Site, demo: Site, interpreter: str) -> str:
     """A page on `host` whose Python is tests/browser/embed/driver.py; its address."""
-    host.replace("host.toml", config(interpreter))
+    host.replace("host.toml", configuration(interpreter, "./"))
     host.replace(
         "host.html",
         f"{HEAD}{script(demo)}{tag(load='click')}"
@@ -112,6 +106,7 @@ def test_micropython_drives_it_by_farcall_from_an_origin_that_is_listed(site, op
     assert found["again"] == "ready"
 
 
+@pytest.mark.soak
 def test_pyodide_drives_it_by_farcall_from_the_demo_s_own_origin(site, open_page):
     page = open_page(python_host(site, site, "py"))
     found = results(page)

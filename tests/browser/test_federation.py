@@ -213,6 +213,7 @@ async def joined(url):
     return json.dumps({"url": url + path, "body": b64encode(body).decode(), "headers": headers})
 
 
+@pytest.mark.soak
 def test_the_goodbye_of_a_tab_that_is_closed_arrives(site, firefox):
     """Firefox loses two of three that are sent by `fetch`."""
     site.replace("panel.html", b'<!doctype html><link rel="icon" href="data:,">')

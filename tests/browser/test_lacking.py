@@ -136,7 +136,8 @@ def test_a_browser_that_lacks_all_of_it_still_trains_and_reads(site, open_page):
     assert "use Download" in found["Storage"]
 
 
-@pytest.mark.parametrize("storage", [True, pytest.param(False, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("storage", [True, False])
 def test_a_private_window_of_firefox(site, storage):
     """It installs no service worker, and up to 114 it refused IndexedDB; one is isolated."""
     private = {

@@ -234,7 +234,11 @@ def test_the_panels_are_seen_in_the_order_in_which_they_are_read_and_reached(pag
     "Pictures of the page idle, after training and in training, at four sizes in both themes",
 )
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", PICTURED, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(s, marks=() if s == PICTURED[0] else pytest.mark.soak) for s in PICTURED],
+    ids=lambda size: f"{size[0]}x{size[1]}",
+)
 def test_has_its_picture_taken(page, size, theme):
     show(page, *size, theme)
     name = f"{size[0]}x{size[1]}-{theme}.png"

@@ -73,9 +73,8 @@ def test_the_page_reports(name, outcomes):
     assert outcomes[name] == CASES[name]
 
 
-@pytest.mark.parametrize(
-    "engine", [Firefox, pytest.param(partial(WebKit, sparing=True), marks=pytest.mark.soak)]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", [Firefox, partial(WebKit, sparing=True)])
 def test_a_frame_that_is_removed_says_so_in_other_browsers(engine, module_site):
     name = "a_frame_that_is_removed_says_so"
     page = engine()
