@@ -560,20 +560,28 @@ def test_an_archive_is_what_it_was_after_unpacking_and_smaller_than_zlib_makes_i
     assert len(packed) < 0.99 * len(gzip.compress(body, 9))
 
 
+MAKERS = {
+    "a.txt": bundle.text, "a.zip": bundle.zipped,
+    "a.tgz": lambda sources: bundle.compressed(bundle.tarred(sources)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("damage", [None, b"", b"\x1f\x8b", "cut", "other"])
-def test_an_archive_is_written_again_only_if_it_does_not_hold_its_modules(tmp_path, damage):
-    sources = {"a.py": "a = 1\n", "b.py": "b = 2\n"}
-    path = tmp_path / bundle.FOLDER / "a.tgz"
-    assert bundle.tar("a.tgz", sources, tmp_path)
+def test_a_file_is_written_again_only_if_it_does_not_hold_its_modules(tmp_path, damage, name):
+    sources, make = {"a.py": "a = 1\n", "b.py": "b = 2\n"}, MAKERS[name]
+    path = tmp_path / bundle.FOLDER / name
+    assert bundle.keep(name, sources, make, tmp_path)
     whole = path.read_bytes()
-    assert not bundle.tar("a.tgz", sources, tmp_path)
+    assert whole == make(sources)
+    assert not bundle.keep(name, sources, None, tmp_path)
     if damage is None:
         path.unlink()
     elif damage == "other":
-        assert bundle.tar("a.tgz", {"a.py": "a = 2\n"}, tmp_path)
+        assert bundle.keep(name, {"a.py": "a = 2\n"}, make, tmp_path)
     else:
         path.write_bytes(whole[:-9] if damage == "cut" else damage)
-    assert bundle.tar("a.tgz", sources, tmp_path)
+    assert bundle.keep(name, sources, make, tmp_path)
     assert path.read_bytes() == whole
 
 
