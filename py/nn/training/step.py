@@ -28,6 +28,9 @@ COMPILE_LEFT_OUT: LeftOut = {
     "auto_scale_loss": (True, "float32 gradients do not underflow as float16's do"),
 }
 
+HINTS = ("run_eagerly", "jit_compile")
+"""Those that may be True or False: they say how Keras runs a step, which changes no number."""
+
 Names = tuple[list[tuple[str, Output]], list[tuple[str, Output, int]]]
 """Outputs by the names of their losses, where there are several, and metrics by their names: the
 output of each, and its place there."""
@@ -67,6 +70,7 @@ def compiled(
     others: dict[str, Any],
 ) -> TrainingStep:
     """Return the training step of a model; `Model.compile` says what the arguments are."""
+    others = {n: v for n, v in others.items() if n not in HINTS or not isinstance(v, bool)}
     refuse_all(type(model), COMPILE_LEFT_OUT, others)
     if not isinstance(device, str) or device not in DEVICES:
         raise ConfigError(f"device: expected one of {DEVICES}, received {device!r:.80}")

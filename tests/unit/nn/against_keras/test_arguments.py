@@ -192,8 +192,20 @@ def test_names_metrics_that_are_given_where_the_weights_of_the_losses_belong() -
     model.compile("sgd", "mse", ["mae"])
     with pytest.raises(nn.errors.ConfigError, match="metrics is the fourth argument"):
         model.train_on_batch([[1.0, 2.0]], [[1.0]])
+    with pytest.raises(nn.errors.ConfigError, match="steps_per_execution must be 1"):
+        model.compile("sgd", "mse", steps_per_execution=8)
+
+
+def test_how_keras_would_run_a_step_may_be_said_and_changes_nothing() -> None:
+    losses = []
+    for options in ({}, {"run_eagerly": True}, {"jit_compile": False}, {"jit_compile": True}):
+        nn.set_random_seed(0)
+        model = nn.Sequential([nn.Input((2,)), nn.Dense(1)])
+        model.compile("sgd", "mse", **options)
+        losses.append([model.train_on_batch([[1.0, 2.0]], [[1.0]]) for _ in range(3)])
+    assert losses == losses[:1] * 4
     with pytest.raises(nn.errors.ConfigError, match="run_eagerly must be False"):
-        model.compile("sgd", "mse", run_eagerly=True)
+        model.compile("sgd", "mse", run_eagerly="yes")
 
 
 @pytest.mark.parametrize("kind", ["loss", "metric", "optimizer", "activation", "initializer"])
