@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
 
+from nn import initializers
 from nn.data.numeric import NUMBERS, numeric
 from nn.identifiers import snake_case
-from nn.keras_arguments import Checked, LeftOut, refuse
+from nn.keras_arguments import Checked, LeftOut, ours, refuse
 from nn.losses import Loss, fit_weight
 from nn.losses.base import expect_values
 from nn.types import Array, Config, prod
 
 
+class MetricVariable(np.ndarray[Any, Any]):
+    """What a metric of your own accumulates: an array that is assigned to, as Keras' variable."""
+
+    @property
+    def value(self) -> Array:
+        """A copy as it is now."""
+        return np.array(self)
+
+    def assign(self, value: Any) -> MetricVariable:
+        """Copy a value into it."""
+        self[...] = value
+        return self
+
+    def assign_add(self, value: Any) -> MetricVariable:
+        """Add a value to it."""
+        return self.assign(np.add(self, value))
+
+    def assign_sub(self, value: Any) -> MetricVariable:
+        """Subtract a value from it."""
+        return self.assign(np.subtract(self, value))
+
+
 class Metric(metaclass=Checked):
-    """Base class. A subclass defines `update_state`, `result` and `reset_state`."""
+    """Base class. A subclass defines `update_state` and `result`, and what they accumulate: by
+    `add_variable` as in Keras, or by attributes that `reset_state` sets and `sums` names.
+    """
 
     fields: tuple[str, ...] = ()
     left_out: ClassVar[LeftOut] = {"dtype": (None, "sums are float64")}
@@ -29,7 +55,12 @@ class Metric(metaclass=Checked):
     def __init__(self, name: str | None = None, **others: Any) -> None:
         refuse(type(self), others)
         self.name = name or self.default_name()
-        self.reset_state()
+        self.variables: list[MetricVariable] = []
+        if ours(type(self)):
+            self.reset_state()
+        else:  # one in Keras' form makes its variables after this
+            with suppress(AttributeError):
+                self.reset_state()
 
     @classmethod
     def default_name(cls) -> str:
@@ -44,9 +75,41 @@ class Metric(metaclass=Checked):
         """Return the metric over all batches since the last reset, a float for most metrics."""
         raise NotImplementedError(f"{type(self).__name__} must define result")
 
+    def snapshot(self) -> Any:
+        """Return the result as it is now, which does not change with a variable that it is."""
+        made = self.result()
+        if isinstance(made, MetricVariable):
+            made = made.value
+        return made.item() if isinstance(made, np.ndarray) and not made.ndim else made
+
     def reset_state(self) -> None:
-        """Discard everything accumulated so far."""
-        raise NotImplementedError(f"{type(self).__name__} must define reset_state")
+        """Discard everything accumulated so far: variables become zeros, as in Keras."""
+        for variable in self.variables:
+            variable.assign(0)
+
+    def add_variable(
+        self,
+        shape: Any = (),
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "sum",
+        name: str | None = None,
+    ) -> MetricVariable:
+        """Return a new variable, which a checkpoint within an epoch keeps.
+
+        Args:
+            shape: of the variable.
+            initializer: a name or an Initializer.
+            dtype: of its elements, float64 by default.
+            aggregation: Keras' way to join devices, which nothing reads here.
+            name: for whoever reads the class.
+        """
+        size = (shape,) if isinstance(shape, int) else tuple(shape)
+        made = initializers.get(initializer or "zeros")(size, dtype or np.float64)
+        self.variables.append(np.array(made).view(MetricVariable))
+        return self.variables[-1]
+
+    add_weight = add_variable
 
     def numbers(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
         """Return labels and outputs as arrays of numbers.
@@ -70,18 +133,21 @@ class Metric(metaclass=Checked):
 
     def get_state(self) -> Config:
         """Return the accumulated values as plain data and arrays."""
-        return {name: getattr(self, name) for name in self.sums}
+        held = {"variables": [v.value for v in self.variables]} if self.variables else {}
+        return {name: getattr(self, name) for name in self.sums} | held
 
     def set_state(self, state: Config) -> None:
         """Restore what `get_state` returned."""
         for name in self.sums:
             value = state[name]
             setattr(self, name, value.copy() if isinstance(value, np.ndarray) else value)
+        for variable, value in zip(self.variables, state.get("variables", []), strict=True):
+            variable.assign(value)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Accumulate one batch and return the metric so far."""
         self.update_state(y_true, y_pred, sample_weight)
-        return self.result()
+        return self.snapshot()
 
     def get_config(self) -> Config:
         """Return the settings that `from_config` accepts."""

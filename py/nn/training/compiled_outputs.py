@@ -73,7 +73,7 @@ class Output:
                 if not self.merged:
                     alone.reset_state()
                     alone.update_state(*seen)
-                values.append(alone.result())
+                values.append(alone.snapshot())
         return values
 
     def resolve(self, y_true: Any, y_pred: Array) -> None:
@@ -87,7 +87,7 @@ class Output:
         self.alone = [None if _knows_latest(m) else copy.deepcopy(m) for m, _ in made]
         # Evaluation has its own metrics, since it may come between two batches of training.
         self.test = [(copy.deepcopy(m), w) for m, w in made]
-        for metric, _ in self.test:
+        for metric, _ in (*self.train, *self.test):
             metric.reset_state()
         self.needs_predictions = any(not m.order_only for m, _ in made)
         self.resolved = True

@@ -411,7 +411,7 @@ class TrainingStep:
         for name, output in losses:
             logs[name] = (output.tracker if training else output.test_tracker).result()
         for name, output, place in metrics:
-            logs[name] = (output.train if training else output.test)[place][0].result()
+            logs[name] = (output.train if training else output.test)[place][0].snapshot()
         return logs
 
     def _named(self) -> Names:
