@@ -286,7 +286,9 @@ def _tagged(batch: "list[Frame]", tag: "str") -> "list[list[Wire]]":
         elif wire[0] == messages.GRAPH and len(wire) == 3 and type(wire[2]) is list:
             todo.append(wire[1])
             # Parts of an instance that is a node are in the graph: it is made with them.
-            todo.extend([n[2] if n[:1] == [messages.DATACLASS] else n for n in wire[2] if n])
+            for node in wire[2]:
+                instance = type(node) is list and len(node) == 3 and node[0] == messages.DATACLASS
+                todo.append(node[2] if instance else node)
         elif wire[0] == messages.DATACLASS and len(wire) == 3:
             todo.append(wire[2])
     return found

@@ -14,7 +14,7 @@ from farcall.connection import answers
 from farcall.connection.operations import OPERATIONS
 from farcall.connection.policy import PATH_LENGTH
 from farcall.endpoints import memory_pair
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.conformance.attacks import (
@@ -672,6 +672,17 @@ tagged = st.recursive(
     ),
     max_leaves=16,
 )
+
+
+class Awaited:
+    """Of a class with an async `decode`: sessions look for such in every message."""
+
+
+async def _awaited(wire: Any) -> Awaited:
+    return Awaited()
+
+
+farcall.register(Awaited, encode=lambda value: None, decode=_awaited)
 paths = st.lists(
     st.sampled_from(["greet", "public", "remember", "numbers", "__class__"])
     | st.lists(tagged, min_size=1, max_size=1)
@@ -846,6 +857,7 @@ def test_any_text_ends_the_session_or_is_a_message(text: str) -> None:
 )
 @settings(max_examples=300, deadline=None)
 @given(wire=tagged)
+@example(wire={"a": ["D"], "b": ["g", "l", [True, ["D"]]]})
 def test_any_argument_decodes_or_is_refused(wire: Any) -> None:
     async def attack() -> None:
         peer = Peer({"echo": lambda value: None})
