@@ -12,7 +12,6 @@ Both sides are Python: CPython, Pyodide or MicroPython.
 import sys
 
 from farcall import endpoints, platform
-from farcall.connection.exports import ref
 from farcall.connection.namespace import exposed
 from farcall.connection.producers import stream
 from farcall.connection.session import Session
@@ -51,6 +50,7 @@ from farcall.proxies.operations import (
 )
 from farcall.proxies.remote import Call, Remote, reference
 from farcall.values.arrays import Array, array, transfer
+from farcall.values.references import ref
 from farcall.values.opaque import Opaque
 from farcall.values.registered import register
 from farcall.workers import connect, interrupt, port, serve, serve_shared, terminate

@@ -8,6 +8,7 @@ new export on its way cannot take it away.
 from farcall import errors, messages, platform
 from farcall.connection.parts import nodes
 from farcall.connection.producers import Producer, is_stream
+from farcall.values.references import Ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,18 +23,6 @@ if TYPE_CHECKING:
 
 # Types of bound methods; those of `list.append` and of MicroPython included.
 _BOUND = ("method", "bound_method", "builtin_function_or_method", "method-wrapper")
-
-
-class Ref:
-    """Marks a value to cross by reference."""
-
-    def __init__(self, value: "Value") -> None:
-        self.value = value
-
-
-def ref(value: "Value") -> "Ref":
-    """Send `value` by reference, though its type would be copied."""
-    return Ref(value)
 
 
 class Export:

@@ -6,10 +6,10 @@ A result stays addressable until the peer can no longer use it (see `answers`).
 from farcall import errors, messages, platform
 from farcall.connection.concurrency import in_turn
 from farcall.connection.contexts import Contexts
-from farcall.connection.exports import Ref
 from farcall.platform import buffers as memory
 from farcall.proxies.remote import Call
 from farcall.values.bulk import LONG
+from farcall.values.references import Ref
 from farcall.values.registered import cause
 
 TYPE_CHECKING = False

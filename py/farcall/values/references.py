@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     Value = Any  # a value of the user's program
 
 
+class Ref:
+    """Marks a value to cross by reference."""
+
+    def __init__(self, value: "Value") -> None:
+        self.value = value
+
+
+def ref(value: "Value") -> "Ref":
+    """Send `value` by reference, though its type would be copied."""
+    return Ref(value)
+
+
 class References:
     """What the codec needs from a session for values that go by reference."""
 
