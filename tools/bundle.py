@@ -54,8 +54,11 @@ KINDS = ("*.py", "*.js")  # modules, and the JavaScript that they evaluate
 STUBS = "!py/farcall/stubs.py"  # a command for CPython
 COMLINK = "py/farcall/comlink"
 TEAM = "py/farcall/workers/teams"
-# Only pages start workers.
-STARTED = tuple(f"py/farcall/workers/{name}.py" for name in ("pool", "rooms", "started"))
+# Only pages start workers, and few workers trace their calls.
+STARTED = (
+    "py/farcall/connection/trace.py",
+    *(f"py/farcall/workers/{name}.py" for name in ("pool", "rooms", "started")),
+)
 EMBEDDING = (COMLINK, "py/app/embedding/demo.py", "py/app/embedding/demo.js")
 HARDWARE = (TEAM + "/__init__.py", TEAM + "/team.py", "py/app/panels/hardware.py")
 SEARCH = ("py/app/panels/search.py",)

@@ -16,7 +16,6 @@ from farcall.connection.namespace import exposed
 from farcall.connection.producers import stream
 from farcall.connection.session import Session
 from farcall.connection.streams import Stream
-from farcall.connection.trace import trace
 from farcall.errors import (
     FarcallError,
     LimitError,
@@ -50,8 +49,8 @@ from farcall.proxies.operations import (
 )
 from farcall.proxies.remote import Call, Remote, reference
 from farcall.values.arrays import Array, array, transfer
-from farcall.values.references import ref
 from farcall.values.opaque import Opaque
+from farcall.values.references import ref
 from farcall.values.registered import register
 from farcall.workers import connect, interrupt, port, serve, serve_shared, terminate
 
@@ -59,6 +58,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
 
+    from farcall.connection.trace import trace
     from farcall.workers.pool import Pool
     from farcall.workers.started import Worker
     from farcall.workers.teams.team import Team
@@ -70,6 +70,10 @@ def __getattr__(name: "builtins.str") -> "object":
         from farcall.workers.teams.team import Team
 
         return Team
+    if name == "trace":
+        from farcall.connection.trace import trace
+
+        return trace
     if name == "Worker":
         from farcall.workers.started import Worker
 
