@@ -7,12 +7,11 @@ use of which object is decided by policy.
 from farcall import errors, platform
 from farcall.connection.operators import MOST, OPERATORS, findable, light, whole
 from farcall.connection.producers import Producer, Streamed, is_stream
+from farcall.values.encoder import is_copied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-_VALUES = (list, tuple, dict, set, frozenset, bytes, bytearray)
 
 
 def _iter(owner: "Any") -> "Any":
@@ -50,12 +49,9 @@ def _copy(owner: "Any") -> "Any":
     Raises:
         TypeError: objects of its type have none.
     """
-    if isinstance(owner, _VALUES):
-        return owner
-    state = getattr(owner, "__farcall_copy__", None)
-    if state is None:
+    if not is_copied(owner):
         raise TypeError(f"a {type(owner).__name__} has no value to copy: register its class")
-    return state()
+    return owner
 
 
 def _await(owner: "Any") -> "Any":

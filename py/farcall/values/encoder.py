@@ -36,6 +36,26 @@ _TAGS = (
 )
 
 
+_COPIED = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    bytearray,
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+    range,
+    slice,
+    type(None),
+    type(Ellipsis),
+    BaseException,
+    arrays.Array,
+) + _VIEWS
 _PARTS = 4096  # containers before it is asked how many of them are the same
 _OFTEN = 4  # times that they may be met on average, before they cross as a graph
 _UNCOUNTED = 2**62
@@ -355,6 +375,13 @@ class Encoder(Plain):
             return exceptions.encode(instead, plain, False, depth)
         finally:
             met.leave()
+
+
+def is_copied(value: "Value") -> bool:
+    """Whether a value crosses by value, and not by reference."""
+    if isinstance(value, _COPIED) or type(value) in registered.names:
+        return True
+    return arrays.is_numpy(value) or standard.split(value) is not None
 
 
 def _plain_copy(around: "Encoder", met: "exceptions.Met", value: "Value") -> "Wire":
