@@ -65,9 +65,9 @@ def _contains(owner: "Any", item: "Any") -> bool:
     return findable(owner, item) in owner
 
 
-def _equals(owner: "Any", other: "Any") -> bool:
+def _equals(owner: "Any", other: "Any") -> "Any":
     light(owner, other)
-    return bool(owner == other)
+    return owner == other  # of arrays: an array
 
 
 def _text(function: "Any") -> "Any":

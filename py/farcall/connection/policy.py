@@ -111,7 +111,8 @@ class Policy:
 
     def item(self, owner: "Value", key: "Value") -> "Value":
         """Item `key` of `owner`."""
-        if isinstance(owner, (Namespace, type)) or is_module(owner):
+        cls = isinstance(owner, type) and not hasattr(type(owner), "__getitem__")  # no Enum
+        if cls or isinstance(owner, Namespace) or is_module(owner):
             raise errors.PolicyError(f"{describe(owner)} has no items")
         _listed(owner, "[]", "items")
         if isinstance(owner, dict) and hasattr(owner, "default_factory") and key not in owner:
