@@ -66,6 +66,11 @@ _CHANGES: "tuple[tuple[Any, str], ...]" = (
     ("numpy.generic", "dump dumps tofile"),
     ("numpy.memmap", "flush"),
 )
+_WITH_ITEMS = (list, dict, bytearray, memoryview)
+_MORE_WITH_ITEMS = (
+    "collections.OrderedDict collections.Counter collections.defaultdict collections.deque "
+    "array.array numpy.ndarray numpy.ma.MaskedArray numpy.memmap numpy.matrix"
+).split()
 
 
 def _class(kind: "Any") -> "Any":
@@ -106,6 +111,12 @@ def changes(owner: "Any", name: "str") -> bool:
         return False
     # MicroPython has no PurePath.
     return not (hasattr(pure, name) if pure else name in ("parent", "name", "stem", "suffix"))
+
+
+def has_items(owner: "Any") -> bool:
+    """Whether it is a value whose items a peer may change that holds the very object."""
+    kind = type(owner)
+    return kind in _WITH_ITEMS or any(_class(name) is kind for name in _MORE_WITH_ITEMS)
 
 
 def _is_own(owner: "Any", cls: "Any", name: "str") -> bool:

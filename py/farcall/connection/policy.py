@@ -6,7 +6,7 @@ names. Nothing is writable unless its class says so with `exposed(writable=...)`
 """
 
 from farcall import errors, platform
-from farcall.connection.doors import changes, is_door
+from farcall.connection.doors import changes, has_items, is_door
 from farcall.connection.namespace import Namespace, listed, marks, namespace, public_names
 from farcall.connection.operations import OPERATIONS, forwarded
 from farcall.connection.operators import OPERATORS, bounded, reflected
@@ -115,7 +115,8 @@ class Policy:
         if cls or isinstance(owner, Namespace) or is_module(owner):
             raise errors.PolicyError(f"{describe(owner)} has no items")
         _listed(owner, "[]", "items")
-        if isinstance(owner, dict) and hasattr(owner, "default_factory") and key not in owner:
+        makes = isinstance(owner, dict) and hasattr(owner, "default_factory")
+        if makes and key not in owner and not self.holds(owner):
             raise KeyError(key)  # else the dict would keep it
         value = owner[key]
         self.admit(value)
@@ -204,7 +205,7 @@ class Policy:
         key = decode(step[0]) if item else step
         if not item:
             self.check(owner, key)
-        if item and type(owner) in (list, dict, bytearray):
+        if item and has_items(owner):
             self._changeable(owner, "change of an item")
         elif not isinstance(owner, Remote):
             _writable(owner, "[]" if item else key)
@@ -247,8 +248,8 @@ def _writable(owner: "Value", name: "str") -> None:
     if name not in marks(owner).get("writable", ()):
         what = "items" if name == "[]" else repr(name)
         raise errors.PolicyError(
-            f"{what} of {describe(owner)} is read-only: its class can declare "
-            f"@farcall.exposed(writable=({name!r},))"
+            f"{what} of {describe(owner)} is read-only: its class, or one that derives from it, "
+            f"can declare @farcall.exposed(writable=({name!r},))"
         )
 
 
