@@ -223,7 +223,8 @@ def _apart(value: "Any") -> "Any":
     made = whole(value)
     if made is not None and made > MOST:
         raise errors.LimitError(f"an array's method: expected at most {MOST}, received {made}")
-    return value.copy() if getattr(value, "ndim", 0) else value
+    array = getattr(value, "ndim", 0) and not isinstance(value, type)
+    return value.copy() if array else value
 
 
 def findable(owner: "Any", item: "Any") -> "Any":

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     Parts = list[Any]
 
 TUPLE = "namedtuple"
+SEQUENCE = "structseq"  # os.stat_result, time.struct_time: what C gives as a tuple with names
 _PLAIN = (str, int, float)
 DICTS = ("OrderedDict", "Counter", "defaultdict")
+_FIELDS = {"IsoCalendarDate": ("year", "week", "weekday")}
 _FACTORIES = "list dict set int float str tuple bool frozenset bytes complex".split()
 _DIGITS = 2**18  # bits of a Fraction's numbers, whose divisor takes the square of their time
 _POWER = 2**20  # of ten in a Decimal, which `int` would write out
@@ -175,6 +177,29 @@ def _masked_constant(value: "Any") -> "tuple[str, Parts]":
     return "--", []
 
 
+def _dtype(value: "Any") -> "tuple[str, Parts]":
+    kind: "Any" = _kind(value)
+    return kind.str, [kind is not value]
+
+
+def _kind(value: "Any") -> "Any":
+    """The dtype that a dtype or a scalar type of NumPy is; None if its text does not say it."""
+    numpy: "Any" = platform.loaded("numpy")
+    kind = value
+    if isinstance(value, type) and value in numpy.sctypeDict.values():
+        kind = numpy.dtype(value)
+    if not isinstance(kind, numpy.dtype) or kind.hasobject or kind.names:
+        return None
+    return kind if numpy.dtype(kind.str) == kind else None
+
+
+def _typed(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    kind = cls(text)
+    if kind.hasobject or kind.names or kind.str != text:
+        raise ValueError(f"dtype {text!r} holds references or fields")
+    return kind.type if parts[0] else kind
+
+
 def _text(value: "Any") -> "tuple[str, Parts]":
     return str(value), []
 
@@ -212,6 +237,7 @@ _KINDS: "dict[str, tuple[str, Write, Make | None]]" = {
     "array": ("array", _array, _arrayed),
     "memoryview": ("builtins", _view, _viewed),
     "MaskedArray": ("numpy.ma", _masked, _unmasked),
+    "dtype": ("numpy", _dtype, _typed),
     "MaskedConstant": ("numpy.ma.core", _masked_constant, _from_parts),
 }
 # MicroPython's defaultdict is no dict, its deque has a length that it does not tell.
@@ -230,6 +256,8 @@ def _name(value: "Value") -> str:
     name = type(value).__name__
     if platform.MICROPYTHON and name == "Path":
         return "PosixPath" if type(value).__module__ == "pathlib" else ""
+    if (name == "type" or name[-5:] == "DType") and platform.loaded("numpy"):
+        return "" if _kind(value) is None else "dtype"
     kind = _KINDS.get(name)
     module = None if kind is None else platform.imported(kind[0])
     return name if getattr(module, name, None) is type(value) else ""
@@ -284,7 +312,9 @@ def plain(value: "Value") -> "Value":
 
 def _named(value: "Any") -> "tuple[list[Wire], Parts] | None":
     cls = type(value)
-    fields = getattr(cls, "_fields", None)
+    if hasattr(cls, "n_sequence_fields"):
+        return _sequence(value)
+    fields = getattr(cls, "_fields", None) or _FIELDS.get(cls.__name__)
     if platform.MICROPYTHON and fields is None:
         fields = tuple([n for n in dir(value) if n[:2] != "__"])
         if [getattr(value, n) for n in fields] != list(value):
@@ -294,6 +324,16 @@ def _named(value: "Any") -> "tuple[list[Wire], Parts] | None":
     own = (getattr(cls, "__module__", ""), getattr(cls, "__qualname__", cls.__name__))
     kept = getattr(cls, "_kept", own)
     return [messages.VALUE, TUPLE, " ".join(fields)], list(kept) + list(value)
+
+
+def _sequence(value: "Any") -> "tuple[list[Wire], Parts]":
+    """Of a tuple that C gives names: they, its items, and the fields that are no items."""
+    cls = type(value)
+    more = value.__reduce__()[1][1]
+    # The times of a stat_result have no names as items: those of the fields.
+    fields = list(cls.__match_args__) + list(more)[: cls.n_unnamed_fields]
+    head = [messages.VALUE, SEQUENCE, " ".join(fields)]
+    return head, [cls.__module__, cls.__qualname__, more] + list(value)
 
 
 def empty(name: "str", text: "str") -> "Any":
@@ -339,6 +379,8 @@ def join(name: "Any", text: "Any", parts: "Parts") -> "Any":
         return _member(text, parts)
     if name == TUPLE:
         return _tuple(text, parts)
+    if name == SEQUENCE:
+        return _tuple(text, parts[:2] + parts[3:], parts[2])
     container = empty(name, text)
     if container is not None:
         return fill(container, parts)
@@ -386,13 +428,21 @@ def _member(text: "str", parts: "Parts") -> "Any":
     return value if plain is True else Opaque(ENUM, text, parts)
 
 
-def _tuple(text: "str", parts: "Parts") -> "Any":
-    """A named tuple, of its class if that is loaded here and has these fields."""
+def _tuple(text: "str", parts: "Parts", more: "Any" = None) -> "Any":
+    """A named tuple, of its class if that is loaded here and has these fields.
+
+    Args:
+        text: names of the fields.
+        parts: module and name of the class, and the items.
+        more: fields of one of C's that are no items.
+    """
     fields = tuple(text.split(" ")) if text else ()
     module, path, values = parts[0], parts[1], parts[2:]
     cls = _known(module, path)
     if cls is not None and issubclass(cls, tuple) and getattr(cls, "_fields", None) == fields:
         return tuple.__new__(cls, values)
+    if type(getattr(cls, "__dict__", {}).get("n_sequence_fields")) is int:
+        return cls(values, more or {})
     if len(fields) != len(values):
         raise ValueError(f"a named tuple with fields {fields} of {len(values)} values")
     key = (str(module), str(path)) + fields
