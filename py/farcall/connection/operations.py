@@ -8,6 +8,7 @@ from farcall import errors, platform
 from farcall.connection.operators import MOST, OPERATORS, findable, light, whole
 from farcall.connection.producers import Producer, Streamed, is_stream
 from farcall.values.encoder import is_copied
+from farcall.values.references import Ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +16,26 @@ if TYPE_CHECKING:
 
 
 def _iter(owner: "Any") -> "Any":
-    """A stream of the items of anything iterable; of itself if it is one already."""
+    """A stream of the items of anything iterable; of itself if it is one already.
+
+    An iterator, as a file, is used after a loop was left: no item of it may be taken ahead. The
+    peer has a reference to it, and asks for each by `next`.
+    """
     if isinstance(owner, Producer) or is_stream(owner):
         return owner.sent if isinstance(owner, Producer) else owner
-    if not hasattr(owner, "__aiter__"):
-        iter(owner)  # TypeError now, not at the first item
-    return Streamed(owner)
+    # TypeError now, not at the first item.
+    items = owner.__aiter__() if hasattr(owner, "__aiter__") else iter(owner)
+    generator = type(owner).__name__ == "generator"  # MicroPython's: it ends with the loop
+    return Ref(owner) if items is owner and not generator else Streamed(items)
+
+
+def _next(owner: "Any") -> "Any":
+    if hasattr(owner, "__anext__"):
+        return owner.__anext__()
+    try:
+        return next(owner)
+    except StopIteration:
+        raise StopAsyncIteration from None
 
 
 def _enter(owner: "Any") -> "Any":
@@ -107,6 +122,7 @@ OPERATIONS: "dict[str, Any]" = {
     "str": _text(str),
     "repr": _text(repr),
     "iter": _iter,
+    "next": _next,
     "contains": _contains,
     "equals": _equals,
     "enter": _enter,

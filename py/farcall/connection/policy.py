@@ -164,7 +164,7 @@ class Policy:
         if is_module(owner) and name not in ("doc", "names"):
             raise errors.PolicyError(f"{describe(owner)} has no {name}()")
         if name not in ("doc", "names"):
-            _listed(owner, name + "()")
+            _listed(owner, ("iter" if name == "next" else name) + "()")
         for operand in args if name in OPERATORS else ():  # Python asks it too
             _listed(operand, reflected(name) + "()")
         if name == "names":

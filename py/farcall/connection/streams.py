@@ -10,7 +10,7 @@ asend and athrow need lock-step: use them before or instead of `async for`, not 
 """
 
 from farcall import errors, messages, platform
-from farcall.proxies.remote import Reference, Remote
+from farcall.proxies.remote import Reference, Remote, advance
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ WINDOW = 256
 
 async def _next(self: "Stream | Iteration") -> "Value":
     """The next item, at once while the batch at hand lasts."""
-    flow: "Flow" = self._farcall.flow or await self.start()
+    flow: "Flow" = self._farcall.flow
     if flow.at >= len(flow.items):
         await flow.filled()
     item = flow.items[flow.at]
@@ -34,14 +34,9 @@ async def _next(self: "Stream | Iteration") -> "Value":
 
 
 async def _step(self: "Stream", name: "str", value: "Value") -> "Value":
-    """Lock-step; the end of the generator, which crosses as any error does, is raised as such."""
+    """Lock-step."""
     self._farcall.flow.lock_step()
-    try:
-        return await self._farcall.connection.operate(self, name, (value,))
-    except errors.RemoteError as exc:
-        if type(exc).__name__ == "StopAsyncIteration":
-            raise StopAsyncIteration from None
-        raise
+    return await advance(self, name, value)
 
 
 class Flow:
@@ -202,21 +197,32 @@ class Stream(Remote):
 
 
 class Iteration:
-    """`async for` over a proxy or a call: asks for the stream when the first item is wanted."""
+    """`async for` over a proxy or a call: asks for the stream when the first item is wanted.
+
+    Of an iterator there is none: each item is asked for.
+    """
 
     def __init__(self, proxy: "Remote") -> None:
         self._proxy: "Value" = proxy  # None once it is closed
         self._farcall = Reference(proxy._farcall.connection, 0)  # the stream's, once there is one
+        self._single = False
         self._asking: "list[platform.Waiter] | None" = None  # tasks behind the one that asks
 
     def __aiter__(self) -> "Iteration":
         return self
 
-    __anext__ = _next
+    async def __anext__(self) -> "Value":
+        if not self._single and self._farcall.flow is None:
+            await self._start()
+        if self._farcall.flow is not None:
+            return await _next(self)
+        if self._proxy is None:
+            raise StopAsyncIteration  # it was closed before
+        return await advance(self._proxy, "next")
 
-    async def start(self) -> "Flow":
+    async def _start(self) -> None:
         """Ask for the stream, unless another task has asked."""
-        while self._farcall.flow is None:
+        while self._farcall.flow is None and not self._single:
             if self._proxy is None:
                 raise StopAsyncIteration  # it was closed before
             if self._asking is None:
@@ -225,15 +231,15 @@ class Iteration:
                 waiter = platform.Waiter()
                 self._asking.append(waiter)
                 await waiter
-        found: "Flow" = self._farcall.flow
-        return found
 
     async def _ask(self) -> None:
         waiting: "list[platform.Waiter]" = []
         self._asking = waiting
         try:
             proxy = self._proxy = await self._farcall.connection.operate(self._proxy, "iter", ())
-            self._farcall = proxy._farcall
+            self._single = not isinstance(proxy, Stream)
+            if not self._single:
+                self._farcall = proxy._farcall
         finally:
             self._asking = None
             for waiter in waiting:

@@ -138,7 +138,13 @@ def holder(ref: "Reference") -> "Reference":
 
 def _refused(what: "str", instead: "str") -> "Any":
     def refuse(self: "Remote", *args: "object") -> "Any":
-        raise TypeError(f"{what} cannot wait for the other side: write {instead}")
+        text = f"{what} cannot wait for the other side: write {instead}"
+        if isinstance(self, Call):
+            text += (
+                f". It is what {self._farcall.text()} gives, which was not awaited: code that "
+                "cannot await, such as sorted(), needs a function of its own side"
+            )
+        raise TypeError(text)
 
     return refuse
 
@@ -213,12 +219,17 @@ class Remote(Generic[T]):
         __iter__ = _await
     else:
         __await__ = _await
-        __iter__ = _refused("a for loop", "`async for item in obj`")
+        __iter__ = _refused("a for loop", "`async for item in obj`, or send a list")
+        __next__ = _refused("next()", "`await anext(obj)`, or send a list")
 
     # -- protocols that only exist as coroutines
 
     def __aiter__(self) -> "Any":
         return self._farcall.connection.iterate(self)
+
+    async def __anext__(self) -> "Any":
+        """The next item of a remote iterator."""
+        return await advance(self, "next")
 
     async def __aenter__(self) -> "Any":
         """Enter the remote context manager; an object that is none is released at the end."""
@@ -245,6 +256,7 @@ class Remote(Generic[T]):
     __len__ = _refused("len()", "`await farcall.len(obj)`")
     __bool__ = _refused("truth", "`await farcall.bool(obj)`, or `obj is not None`")
     __contains__ = _refused("`in`", "`await farcall.contains(obj, item)`")
+    __trunc__ = _refused("trunc()", "`await farcall.int(obj)`")
     __int__ = _refused("int()", "`await farcall.int(obj)`")
     __float__ = _refused("float()", "`await farcall.float(obj)`")
     __index__ = _refused("an index", "`await farcall.int(obj)`")
@@ -364,6 +376,16 @@ class Call(Remote):
 
 
 platform.treat_as_awaitable(Remote)
+
+
+async def advance(proxy: "Remote", name: "str", *args: "Value") -> "Value":
+    """Ask for the next item by an operation; its end, which crosses as any error, is raised."""
+    try:
+        return await proxy._farcall.connection.operate(proxy, name, args)
+    except errors.RemoteError as exc:
+        if type(exc).__name__ == "StopAsyncIteration":
+            raise StopAsyncIteration from None
+        raise
 
 
 def reference(proxy: "object", what: "str") -> "Reference":
