@@ -89,6 +89,18 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
             "Objects by reference, by value on request",
         ),
     ],
+    "a_value_that_went_by_reference_is_copied_on_request": [
+        (
+            "farcall: features",
+            "Objects by reference, by value on request",
+        ),
+    ],
+    "no_item_of_an_iterator_is_taken_ahead": [
+        (
+            "farcall: features",
+            "Of an iterator, as a file, no item is taken ahead",
+        ),
+    ],
     "a_local_coroutine_function_is_awaited": [
         (
             "farcall: features",

@@ -9,6 +9,7 @@ import enum
 import fractions
 import gc
 import pathlib
+import time
 import uuid
 from typing import NamedTuple
 
@@ -171,7 +172,9 @@ class Pair(NamedTuple):
 
 
 def standard():
-    """A value of each type of the standard library that crosses by value."""
+    """A value of each type of the standard library and NumPy that crosses by value."""
+    import numpy
+
     zone = datetime.timezone(datetime.timedelta(hours=1))
     return {
         "date": datetime.date(2026, 1, 2),
@@ -192,14 +195,11 @@ def standard():
         "array": array.array("h", [1, -2]),
         "memoryview": memoryview(bytearray(b"ab")),
         "slice": slice(1, 2),
-        "masked": _masked(),
+        "moment": time.gmtime(0),
+        "masked": numpy.ma.array([1, 2], mask=[0, 1]),
+        "dtype": numpy.dtype("f4"),
+        "scalar type": numpy.int8,
     }
-
-
-def _masked():
-    import numpy
-
-    return numpy.ma.array([1, 2], mask=[0, 1])
 
 
 class HttpError(Exception):
@@ -334,6 +334,20 @@ class Far:
 
     def standard(self):
         return standard()
+
+    def itself(self):
+        return self
+
+    def standard_by_reference(self):
+        return {name: farcall.ref(value) for name, value in standard().items()}
+
+    def lines(self):
+        return iter(["a", "b", "c", "d"])
+
+    async def first_and_others(self, items):
+        async for _first in items:
+            break
+        return [_first, await items.__anext__(), [item async for item in items]]
 
     def changed(self, values):
         """Names of those that are not equal to mine in value and type."""
