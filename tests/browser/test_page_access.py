@@ -23,7 +23,7 @@ axe.run({resultTypes: ["violations"]}).then((found) => done(found.violations.map
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    page = open_module_page(module_site.url + "#epochs=1&subset=5000&shift=2&noise=10")
+    page = open_module_page(module_site.url + "#epochs=1&subset=1000&shift=2&noise=10")
     page.wait_for_phase("ready")
     page.execute_script(AXE)
     return page

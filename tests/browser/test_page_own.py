@@ -366,7 +366,16 @@ def test_a_reload_brings_back_a_network_of_features(page):
     page.until(lambda: "Done: epoch 6 of 6" in said(page))
 
 
+def test_the_way_back_to_digits_leads_to_the_network_before_the_reload_too(page):
+    page.click("Back to digits")
+    page.until(lambda: said(page) == "The data are MNIST again.")
+    page.until("document.getElementById('preset').value === 'small'")
+    page.until("location.hash === '#preset=small&batch=32&epochs=6'")
+
+
 def test_another_worker_begins_with_a_network_that_reads_its_digits(page):
+    page.execute_script("document.getElementById('own-open').click()")
+    page.until(lambda: said(page).startswith("Give each class some pictures"))
     page.execute_script("document.querySelector('script[name=engine]').xworker.terminate()")
     page.wait_for_phase("error")
     page.click("Restart the worker")
@@ -379,19 +388,7 @@ def test_another_worker_begins_with_a_network_that_reads_its_digits(page):
     page.until(lambda: "Done: epoch 6 of 6" in said(page))
 
 
-def test_the_way_back_to_digits_leads_to_the_network_before_a_reload_too(page):
-    page.refresh()
-    page.wait_for_phase("ready")
-    page.until(lambda: "What it had learned is back." in page.text)
-    page.click("Back to digits")
-    page.until(lambda: said(page) == "The data are MNIST again.")
-    page.until("document.getElementById('preset').value === 'small'")
-    page.until("location.hash === '#preset=small&batch=32&epochs=6'")
-
-
 def test_what_can_be_read_of_files_and_folders_becomes_pictures(page, tmp_path):
-    page.execute_script("document.getElementById('own-open').click()")
-    page.until(lambda: said(page).startswith("Give each class some pictures"))
     before = counts(page)[1]
     drop(page, 1, {"four.png": picture(page), "diary.txt": b"Dear diary"})
     left = "Left out, 1 of 2 files: diary.txt. diary.txt is no picture"

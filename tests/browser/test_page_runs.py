@@ -25,7 +25,7 @@ def downloads(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page, downloads):
     """A page that has done two runs of two epochs, with different seeds."""
-    page = open_module_page(module_site.url + "#epochs=2&subset=5000")
+    page = open_module_page(module_site.url + "#epochs=2&subset=2500")
     page.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}
     )
@@ -114,7 +114,7 @@ def hover(page, chart, share):
 def test_hovering_reads_the_batch_and_its_smooth_value(page):
     hovered(page, "loss-chart", 0.25, lambda values: values["Batch"] not in ("", "--"))
     values = legend(page, "loss-chart")
-    assert 15 <= float(values["Step"]) <= 25
+    assert 7 <= float(values["Step"]) <= 13
     assert float(values["Batch"]) > 0
     assert float(values["Smooth"]) > 0
     assert legend(page, "accuracy-chart")["Batch"].endswith("%"), "both charts show one step"
@@ -220,7 +220,7 @@ def test_the_json_has_the_options_and_the_link_of_every_run(page, downloads):
     runs = json.loads(taken(page, downloads, "runs.json", "JSON"))
     assert [run["number"] for run in runs] == [1, 2]
     assert [run["options"]["seed"] for run in runs] == [1, 2]
-    assert runs[1]["link"] == "subset=5000&epochs=2&seed=2"
+    assert runs[1]["link"] == "subset=2500&epochs=2&seed=2"
     assert len(runs[0]["epochs"]) == 2
 
 

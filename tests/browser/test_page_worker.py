@@ -109,7 +109,7 @@ def restart(page):
     "A full memory is freed by a new worker that goes on",
 )
 def test_a_worker_that_died_is_restarted_and_the_run_continued(page):
-    begin(page, "epochs=5&subset=5000")
+    begin(page, "epochs=5&subset=1500")
     page.execute_script(KILL_IN_SECOND_EPOCH)
     page.button("Train").click()
     page.wait_for_phase("error")
