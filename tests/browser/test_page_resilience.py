@@ -29,9 +29,10 @@ def rows(page):
     "The page: everybody, any screen, any failure",
     "A reload while training, bit for bit; a run that an older page kept",
 )
+@pytest.mark.soak
 def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_page):
     site.replace("py/app/worker.py", lambda text: AFTER_EACH_EPOCH + text)
-    page = open_page(site.url + "#epochs=6&subset=2000&schedule=cosine")
+    page = open_page(site.url + "#epochs=6&subset=1000&batch=64&schedule=cosine")
     page.wait_for_phase("ready")
     page.button("Train").click()
     page.until(lambda: len(rows(page)) == 6)
@@ -42,28 +43,31 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     # Four epochs before its end, for a busy page reloads later than it is asked to.
     reloaded_when(page, "document.querySelectorAll('#epochs tbody tr:not(.empty)').length >= 8")
     page.until(lambda: "Run 2 had done" in page.text)
-    place = page.execute_script(
-        "const box = document.getElementById('unfinished').getBoundingClientRect();"
-        "return [scrollY, box.top, innerHeight - box.bottom]"
-    )
-    assert min(place) >= 0, "the offer is in view wherever the page was scrolled to"
     page.button("Continue the run").click()
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    runs = rows(page)
+    assert [row[0] for row in runs] == ["1"] * 6 + ["2"] * 6
+    assert [row[1:] for row in runs[6:]] == [row[1:] for row in runs[:6]]
+
+
+def test_a_network_that_was_not_saved_is_as_it_was_after_a_reload(site, open_page):
+    page = open_page(site.url + "#epochs=1&subset=500")
+    page.wait_for_phase("ready")
+    page.button("Train").click()
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
     before = answer(page)
     page.execute_script("history.replaceState(null, '', location.href)")  # a link, not its own
     page.refresh()
     page.wait_for_phase("ready")
-    page.until(lambda: "Run 2 had done epoch 6 of 6" in page.text)
+    page.until(lambda: "Run 1 had done epoch 1 of 1" in page.text)
     page.click("Open it")
     page.until(lambda: "What it had learned is back." in page.text)
-    assert answer(page) == before, "a network that was not saved is as it was"
+    assert answer(page) == before
     page.click("Save it")
     page.until("document.getElementById('unfinished').hidden")
     assert page.execute_script("return document.querySelectorAll('#saved li').length") == 1
-    runs = rows(page)
-    assert [row[0] for row in runs] == ["1"] * 6 + ["2"] * 6
-    assert [row[1:] for row in runs[6:]] == [row[1:] for row in runs[:6]]
 
 
 def answer(page):
@@ -102,7 +106,7 @@ unfinished.PERIOD = 0.1
 """
 # All that draws or remembers: changed images, dropout, Adam, a schedule, early stopping.
 LAYERS = "Flatten;Dense,units:32,activation:relu;Dropout,rate:0.3;Dense,units:10,activation:softmax"
-DRAWING = f"preset=custom&layers={LAYERS}&batch=64&subset=10000&epochs=2"
+DRAWING = f"preset=custom&layers={LAYERS}&batch=64&subset=5000&epochs=2"
 DRAWING += "&schedule=cosine&patience=5&l2=0.0001"
 DRAWING += "&shift=2&rotate=10&zoom=10&noise=10"
 
@@ -121,10 +125,15 @@ def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(sit
     page.button("Reset").click()
     page.until(lambda: "not trained yet" in said(page))
     page.button("Train").click()
-    reloaded_when(page, "shown('epoch') === '2/2' && parseInt(shown('batch')) > 30")
+    reloaded_when(page, "shown('epoch') === '2/2' && parseInt(shown('batch')) > 10")
     words = page.execute_script("return document.getElementById('unfinished-what').textContent")
     assert words.startswith("Run 2 was in epoch 2 of 2, at batch "), words
     batch = int(words.split("at batch ")[1].split(",")[0])
+    place = page.execute_script(
+        "const box = document.getElementById('unfinished').getBoundingClientRect();"
+        "return [scrollY, box.top, innerHeight - box.bottom]"
+    )
+    assert min(place) >= 0, "the offer is in view wherever the page was scrolled to"
     page.button("Continue the run").click()
     page.wait_for_phase("training")
     page.until(lambda: page.number("batch") > batch)
@@ -219,9 +228,12 @@ new BroadcastChannel("kept").onmessage = ({ data }) => kept.push([data.rows.leng
 """
 
 
+SMALL = "Flatten;Dense,units:10,activation:softmax"
+
+
 def test_short_epochs_do_not_wait_for_a_checkpoint_each(site, open_page):
     site.replace("py/app/worker.py", lambda text: TELLS_OF_CHECKPOINTS + text)
-    page = open_page(site.url + "#preset=mlp&epochs=30&subset=100")
+    page = open_page(site.url + f"#preset=custom&layers={SMALL}&epochs=30&subset=100")
     page.wait_for_phase("ready")
     page.execute_script(HEARS_OF_CHECKPOINTS)
     page.button("Train").click()
