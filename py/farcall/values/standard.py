@@ -441,7 +441,8 @@ def _tuple(text: "str", parts: "Parts", more: "Any" = None) -> "Any":
     cls = _known(module, path)
     if cls is not None and issubclass(cls, tuple) and getattr(cls, "_fields", None) == fields:
         return tuple.__new__(cls, values)
-    if type(getattr(cls, "__dict__", {}).get("n_sequence_fields")) is int:
+    counted = cls is not None and type(cls.__dict__.get("n_sequence_fields")) is int
+    if counted and issubclass(cls, tuple):
         return cls(values, more or {})
     if len(fields) != len(values):
         raise ValueError(f"a named tuple with fields {fields} of {len(values)} values")
