@@ -36,6 +36,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "gelu",
+    "log",
     "log_softmax",
     "matmul",
     "max",

@@ -74,7 +74,7 @@ ONES = np.ones((2, 3), np.float32)
 CALLS = {
     "layers.functional.serialize": given(nn.layers.Dense(2)),
     "metrics.serialize": given(nn.metrics.AUC()),
-    **{f"ops.{n}": given(ONES) for n in ("exp", "gelu", "log_softmax", "reciprocal", "rsqrt",
+    **{f"ops.{n}": given(ONES) for n in ("exp", "gelu", "log", "log_softmax", "reciprocal", "rsqrt",
        "softmax", "sqrt", "square", "squeeze", "transpose")},
     **{f"ops.{n}": given(ONES, 1, False) for n in ("amax", "amin", "max", "mean", "min", "sum")},
     **{f"ops.{n}": given(ONES, ONES) for n in ("maximum", "minimum")},

@@ -13,7 +13,7 @@ from nn.errors import ConfigError
 
 SHAPE = (3, 4)
 X = np.random.default_rng(0).uniform(0.2, 1.5, (5, *SHAPE)).astype("float32")
-ONES = ("abs", "absolute", "exp", "negative", "reciprocal", "rsqrt", "sqrt", "square")
+ONES = ("abs", "absolute", "exp", "log", "negative", "reciprocal", "rsqrt", "sqrt", "square")
 SOFT = ("relu", "leaky_relu", "elu", "celu", "hard_sigmoid")
 OF_ONE: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     *((name, (), {}) for name in (*ONES, *SOFT)),
