@@ -162,7 +162,7 @@ def _several(kind: str) -> Handle:
     return handle
 
 
-def extreme(kind: str) -> Handle:
+def _extreme(kind: str) -> Handle:
     """Return the conversion of Max or Min, of values of the model and constants."""
 
     def handle(reader: Reader, node: Node) -> None:
@@ -238,14 +238,18 @@ def powered(reader: Reader, x: Symbol, exponent: float) -> Symbol:
     return replace(made, positive=squared or x.positive)
 
 
-def _to(exponent: float) -> Handle:
+def _to_power(exponent: float) -> Handle:
     return lambda reader, node: reader.set(node, powered(reader, reader.symbol(node), exponent))
 
 
-def _absolute(reader: Reader, node: Node) -> None:
-    x = reader.symbol(node)
+def absolute(reader: Reader, x: Symbol) -> Symbol:
+    """Return the absolute values: the larger of a value and its negative."""
     made = reader.apply("Maximum", x, reader.apply("Rescaling", x, scale=-1.0))
-    reader.set(node, replace(made, positive=True))
+    return replace(made, positive=True)
+
+
+def _absolute(reader: Reader, node: Node) -> None:
+    reader.set(node, absolute(reader, reader.symbol(node)))
 
 
 def _negative(reader: Reader, node: Node) -> None:
@@ -256,14 +260,14 @@ OPERATORS: dict[str, Handle] = {
     "Abs": _absolute,
     "Add": merge("Add", _add),
     "Div": _quotient,
-    "Max": extreme("Maximum"),
+    "Max": _extreme("Maximum"),
     "Mean": _several("Average"),
-    "Min": extreme("Minimum"),
+    "Min": _extreme("Minimum"),
     "Mul": merge("Multiply", _multiply),
     "Neg": _negative,
     "Pow": _power,
-    "Reciprocal": _to(-1.0),
-    "Sqrt": _to(0.5),
+    "Reciprocal": _to_power(-1.0),
+    "Sqrt": _to_power(0.5),
     "Sub": merge("Subtract", _subtract),
     "Sum": _several("Add"),
 }

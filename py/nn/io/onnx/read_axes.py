@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from nn.io.errors import UnsupportedError
 from nn.io.onnx.messages import Node
+from nn.io.onnx.read_arithmetic import absolute, powered
 from nn.io.onnx.read_constants import axes_of, axis_of
 from nn.io.onnx.reader import Handle, Reader, Symbol, where
 
@@ -77,7 +78,12 @@ def _unsqueeze(reader: Reader, node: Node) -> None:
 
 
 def _reduce(
-    kind: str, *, total: bool = False, negative: bool = False, before: str = "", root: bool = False
+    kind: str,
+    *,
+    total: bool = False,
+    negative: bool = False,
+    before: Callable[[Reader, Symbol], Symbol] | None = None,
+    exponent: float = 1.0,
 ) -> Handle:
     """Return the conversion of a reduction.
 
@@ -85,8 +91,8 @@ def _reduce(
         kind: "Average" or "Max".
         total: multiply by the number of elements: the sum.
         negative: of the negative values, and negative again: the minimum.
-        before: "Abs" or "Square", of the elements.
-        root: the square root of the result.
+        before: gives what is reduced in place of the elements.
+        exponent: of the result.
     """
 
     def handle(reader: Reader, node: Node) -> None:
@@ -98,16 +104,14 @@ def _reduce(
             return
         axes = _inside(node, axes)
         count = math.prod(known(node, x)[moved(x, axis) - 1] for axis in axes) if total else 1
-        if negative or before == "Abs":
-            opposite = reader.apply("Rescaling", x, scale=-1.0)
-            x = opposite if negative else reader.apply("Maximum", x, opposite)
-        if before == "Square":
-            x = reader.apply("Multiply", x, x)
+        if negative:
+            x = reader.apply("Rescaling", x, scale=-1.0)
+        x = before(reader, x) if before else x
         kept = bool(node.attributes.get("keepdims", 1))
         made = _pooled(reader, node, x, axes, kind, kept)
         factor = -1.0 if negative else float(count)
         made = made if factor == 1 else reader.apply("Rescaling", made, scale=factor)
-        reader.set(node, reader.apply("Power", made, exponent=0.5) if root else made)
+        reader.set(node, powered(reader, made, exponent))
 
     return handle
 
@@ -182,15 +186,19 @@ def _over_all_after(reader: Reader, node: Node, x: Symbol, axis: int, name: str)
     return shaped(reader, reader.apply("Activation", flat, activation=name), sizes)
 
 
+def _squares(reader: Reader, x: Symbol) -> Symbol:
+    return powered(reader, x, 2.0)
+
+
 OPERATORS: dict[str, Handle] = {
     "LogSoftmax": softmax("log_softmax"),
-    "ReduceL1": _reduce("Average", total=True, before="Abs"),
-    "ReduceL2": _reduce("Average", total=True, before="Square", root=True),
+    "ReduceL1": _reduce("Average", total=True, before=absolute),
+    "ReduceL2": _reduce("Average", total=True, before=_squares, exponent=0.5),
     "ReduceMax": _reduce("Max"),
     "ReduceMean": _reduce("Average"),
     "ReduceMin": _reduce("Max", negative=True),
     "ReduceSum": _reduce("Average", total=True),
-    "ReduceSumSquare": _reduce("Average", total=True, before="Square"),
+    "ReduceSumSquare": _reduce("Average", total=True, before=_squares),
     "Softmax": softmax("softmax"),
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,

@@ -436,10 +436,10 @@ def _layer_normalization(reader: Reader, node: Node) -> None:
         raise UnsupportedError(f"{where(node)}: expected axes after the batch's, and one output")
     sizes = list(x.sizes)
     if axis < x.rank - 1:
-        count = math.prod(read_axes.known(node, x)[axis - 1 :])
-        x = read_axes.shaped(reader, x, [*sizes[: axis - 1], count])
-        scale = np.broadcast_to(scale, sizes[axis - 1 :]).ravel()  # type: ignore[arg-type]
-        bias = None if bias is None else np.broadcast_to(bias, sizes[axis - 1 :]).ravel()  # type: ignore[arg-type]
+        joined = read_axes.known(node, x)[axis - 1 :]
+        x = read_axes.shaped(reader, x, [*sizes[: axis - 1], math.prod(joined)])
+        scale = np.broadcast_to(scale, joined).ravel()
+        bias = None if bias is None else np.broadcast_to(bias, joined).ravel()
     made = reader.apply(
         "LayerNormalization",
         x,

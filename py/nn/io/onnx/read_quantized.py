@@ -32,12 +32,10 @@ def _dequantize(reader: Reader, node: Node) -> None:
     x = reader.symbol(node)
     if maker is None or maker.operator != "QuantizeLinear":
         raise UnsupportedError(f"{where(node)}: expected a value of a QuantizeLinear")
-    for index in (1, 2):
-        ours, theirs = reader.constant(node, index), reader.constant(maker, index)
-        if (ours is None) != (theirs is None) or not np.array_equal(ours, theirs):  # type: ignore[arg-type]
-            raise UnsupportedError(
-                f"{where(node)}: expected scale and zero point of {maker.name!r}"
-            )
+    scales = [[reader.constant(each, index) for index in (1, 2)] for each in (node, maker)]
+    ours, theirs = ([None if a is None else a.tolist() for a in each] for each in scales)
+    if ours != theirs:
+        raise UnsupportedError(f"{where(node)}: expected scale and zero point of {maker.name!r}")
     reader.set(node, x)
 
 
