@@ -21,7 +21,7 @@ import pytest_timeout
 from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-from tests.support import seconds
+from tests.support import screen, seconds
 from tests.support.chromium import Page
 from tests.support.digits import light
 from tests.support.limit import Limit
@@ -33,7 +33,6 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parent.parent
-SCREENSHOTS = ROOT / "build" / "screenshots"
 
 LIVE_PAGES: list[Page] = []
 SPARE_PAGES: list[Page] = []
@@ -229,9 +228,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 def photograph(page: Page, name: str) -> None:
     if page.ended:
         return
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    target = SCREENSHOTS / (re.sub(r"[^\w.-]+", "_", name)[-120:] + ".png")
-    page.get_screenshot_as_file(str(target))
+    screen.keep(re.sub(r"[^\w.-]+", "_", name)[-120:] + ".png", page.get_screenshot_as_png())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

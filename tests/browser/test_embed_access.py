@@ -3,7 +3,6 @@
 import pytest
 
 from tests.browser.test_page_access import AXE, RUN_AXE
-from tests.conftest import SCREENSHOTS
 from tests.support import embed, screen
 from tests.support.embed import change, element, inside, script, tag, wait_for, write
 from tests.support.site import Site
@@ -40,8 +39,7 @@ def violations(page):
 
 
 def photograph(page, name):
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.get_screenshot_as_file(str(SCREENSHOTS / f"embed-{name}.png"))
+    screen.keep(f"embed-{name}.png", page.get_screenshot_as_png())
 
 
 @pytest.mark.parametrize("theme", THEMES)

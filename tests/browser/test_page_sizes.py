@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import pytest
 
-from tests.conftest import SCREENSHOTS
 from tests.support import screen
 from tests.support.pad import draw
 
@@ -151,12 +150,11 @@ def show(page, width, height, theme="light", unfolded=False):
 
 def photograph(page, name):
     """Keep a picture of all of the page."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     whole = page.execute_cdp_cmd(
         "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True}
     )
     picture = base64.b64decode(whole["data"])
-    (SCREENSHOTS / name).write_bytes(picture)
+    screen.keep(name, picture)
     return picture
 
 
@@ -236,11 +234,11 @@ def test_the_panels_are_seen_in_the_order_in_which_they_are_read_and_reached(pag
 )
 def test_has_its_picture_taken(page, size, theme):
     show(page, *size, theme)
-    name = f"{size[0]}x{size[1]}-{theme}.png"
-    page.save_screenshot(str(SCREENSHOTS / f"page-{name}"))
+    name = f"{size[0]}x{size[1]}-{theme}"
+    screen.keep(f"page-{name}.png", page.get_screenshot_as_png())
     small = page.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 82})
-    (SCREENSHOTS / f"page-{name}").with_suffix(".webp").write_bytes(base64.b64decode(small["data"]))
-    assert as_wide(photograph(page, f"whole-{name}"), size)
+    screen.keep(f"page-{name}.webp", base64.b64decode(small["data"]))
+    assert as_wide(photograph(page, f"whole-{name}.png"), size)
 
 
 @pytest.mark.soak

@@ -6,7 +6,6 @@ The protocol is JSON over one WebSocket that Firefox itself opens
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
@@ -144,10 +143,6 @@ class Firefox(View):
                    {"type": "pointerUp", "button": 0}]  # fmt: skip
         source = {"type": "pointer", "id": "mouse", "actions": actions}
         self.command("input.performActions", context=self.context, actions=[source])
-
-    def screenshot(self, path: Path) -> None:
-        shot = self.command("browsingContext.captureScreenshot", context=self.context)
-        path.write_bytes(base64.b64decode(shot["data"]))
 
     def console_text(self) -> str:
         return "\n".join(f"{entry['level']}: {entry.get('text')}" for entry in self.entries)

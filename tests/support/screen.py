@@ -1,10 +1,13 @@
-"""The screen and the theme of a page in Chromium, and the wait until all of it has followed."""
+"""The screen and the theme of a page in Chromium, the wait until it has followed, its pictures."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tests.support.chromium import SIZE, Page
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 
 # What follows the window in later frames: charts, each in a frame of its own, and the network's
 # picture, which the worker draws again (`aria-busy` meanwhile). A timer begun in a frame runs after
@@ -119,6 +122,12 @@ def settle(page: Page, width: int | None = None) -> None:
 def picture(page: Page, selector: str) -> str:
     """What is drawn on a canvas, once some frames have left it as it is: a PNG as data."""
     return str(page.execute_script(PICTURE, selector, FRAMES))
+
+
+def keep(name: str, picture: bytes) -> None:
+    """Write a picture of a page to build/screenshots/, which no other test need have made."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    (SCREENSHOTS / name).write_bytes(picture)
 
 
 def drawn(page: Page) -> None:

@@ -98,9 +98,6 @@ class WebKit(View):
         pointer.pointer_up()
         chain.perform()
 
-    def screenshot(self, path: Path) -> None:
-        self.driver.save_screenshot(str(path))
-
     def console_text(self) -> str:
         return "\n".join(self.errors())
 
