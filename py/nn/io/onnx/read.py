@@ -32,12 +32,14 @@ from nn.io.onnx import (
     read_shapes,
     read_sklearn,
     read_steps,
+    read_strided,
     read_turned,
 )
 from nn.io.onnx.messages import DTYPES, FLOATS, Graph, Node, Value, decode
+from nn.io.onnx.read_groups import Turned
 from nn.io.onnx.read_operators import OPERATORS
 from nn.io.onnx.read_recurrent import OPERATORS as RECURRENT
-from nn.io.onnx.read_turned import EACH, Turned
+from nn.io.onnx.read_turned import EACH
 from nn.io.onnx.reader import Handle, Reader, Symbol, where
 from nn.io.snapshot import guarded
 from nn.layers import Input
@@ -129,7 +131,7 @@ def _inputs(reader: Reader, shapes: Mapping[str, Sequence[int | None]]) -> list[
         tensor = Input([shape[0], *shape[2:]] if second else inner, name=name)
         if second:
             order = (1, 0, *range(2, len(shape)))
-            reader.turned[value.name] = Turned(tensor, tuple(tensor.shape[1:]), order)
+            reader.turned[value.name] = Turned.ordered(tensor, tensor.shape[1:], order)
         else:
             reader.symbols[value.name] = Symbol(tensor, first=first)
         if value.code in DTYPES and value.code not in FLOATS:
@@ -189,7 +191,7 @@ def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
     """
     if name in reader.turned:
         value: Turned = reader.turned[name]
-        if value.rows:
+        if value.batch is None:
             raise UnsupportedError(f"onnx output {name!r}: expected axes apart, not {value.sizes}")
         return value.in_order(reader).tensor
     if name not in reader.symbols:
@@ -229,6 +231,9 @@ def _convert(reader: Reader, node: Node) -> None:
     read_integers.check(reader, node)
     if read_indices.handles(reader, node):
         read_indices.follow(reader, node)
+        return
+    if read_strided.handles(reader, node):
+        read_strided.compute(reader, node, OPERATORS["Gather"])
         return
     handle = _DOMAINS.get(node.domain, {}).get(node.operator)
     if handle is None:

@@ -42,7 +42,9 @@ def compute(reader: Reader, node: Node) -> None:
         reader.claim(size(node, given) * 8, where(node))
     with np.errstate(all="ignore"):
         made = _FOLDS[node.operator](node, *given)
-    reader.constants[node.outputs[0]] = np.asarray(made)
+    parts = made if node.operator == "Split" else [made]
+    for name, part in zip(node.outputs, parts, strict=False):
+        reader.constants[name] = np.asarray(part)
 
 
 def folded(node: Node, given: Sequence[Array | None]) -> Array | None:
@@ -54,22 +56,8 @@ def folded(node: Node, given: Sequence[Array | None]) -> Array | None:
 def size(node: Node, given: Sequence[Array | None]) -> int:
     """Return the most elements that the output can have."""
     arrays = [array for array in given if array is not None]
-    if node.operator == "ConstantOfShape":
-        return math.prod(int(n) for n in np.ravel(arrays[0]))
-    if node.operator == "Expand":
-        target = tuple(int(n) for n in np.ravel(arrays[1]))
-        return math.prod(np.broadcast_shapes(arrays[0].shape, target))
-    if node.operator == "Range":
-        start, stop, step = (float(np.ravel(array)[0]) for array in arrays)
-        return math.ceil(abs((stop - start) / step)) if step else 0
-    if node.operator == "Gather":
-        data, indices = arrays
-        return indices.size * (data.size // max(data.shape[axis_of(node, 0, data.ndim)], 1))
-    if node.operator == "Concat":
-        return sum(array.size for array in arrays)
-    if node.operator in _BROADCAST or node.operator == "Div":
-        return math.prod(np.broadcast_shapes(*(array.shape for array in arrays)))
-    return arrays[0].size
+    count = _SIZES.get(node.operator)
+    return int(count(node, *arrays)) if count else arrays[0].size
 
 
 def axis_of(node: Node, default: int, rank: int) -> int:
@@ -220,6 +208,61 @@ def _quantize(node: Node, data: Array, scale: Array, zero: Array | None = None) 
     return np.clip(steps, bits.min, bits.max).astype(kind)
 
 
+def _clip(node: Node, data: Array, low: Array | None = None, high: Array | None = None) -> Any:
+    ends: list[Any] = [
+        node.attributes.get(name) if end is None else end
+        for name, end in (("min", low), ("max", high))
+    ]
+    return np.clip(data, *ends)
+
+
+def _gemm(node: Node, a: Array, b: Array, c: Array | None = None) -> Any:
+    named: Any = node.attributes
+    a, b = (m.T if named.get(k, 0) else m for k, m in (("transA", a), ("transB", b)))
+    made: Any = named.get("alpha", 1.0) * np.matmul(a, b)
+    return (made if c is None else made + named.get("beta", 1.0) * c).astype(a.dtype)
+
+
+def _standardized(node: Node, data: Any, *given: Array) -> Any:
+    """A BatchNormalization of a constant, by its own mean and variance if it is in training."""
+    named: Any = node.attributes
+    scale, offset, mean, variance = (a.reshape(-1, *[1] * (data.ndim - 2)) for a in given)
+    if named.get("training_mode", 0):
+        axes = (0, *range(2, data.ndim))
+        mean, variance = data.mean(axes, keepdims=True), data.var(axes, keepdims=True)
+    made = (data - mean) / np.sqrt(variance + named.get("epsilon", 1e-5))
+    return (made * scale + offset).astype(data.dtype)
+
+
+def _one_hot(node: Node, indices: Array, depth: Array, values: Array) -> Array:
+    count = int(np.ravel(depth)[0])
+    given = indices.astype(np.int64)[..., None]
+    given = np.where(given < 0, given + count, given)
+    ends = np.where(given == np.arange(count), values[1], values[0])
+    return np.moveaxis(ends, -1, axis_of(node, -1, ends.ndim))
+
+
+def _split(node: Node, data: Array, parts: Array | None = None) -> list[Any]:
+    axis, count = axis_of(node, 0, data.ndim), len(node.outputs)
+    named: Any = node.attributes.get("split") if parts is None else np.ravel(parts).tolist()
+    sizes = named or [-(-data.shape[axis] // count)] * count
+    return np.split(data, np.cumsum(sizes[:-1]), axis)
+
+
+def _gather_places(node: Node, data: Array, indices: Array) -> Array:
+    if node.attributes.get("batch_dims", 0):
+        raise UnsupportedError(f"{where(node)}: no batch_dims here")
+    return data[tuple(np.moveaxis(indices.astype(np.int64), -1, 0))]
+
+
+def _scatter(node: Node, data: Array, indices: Array, updates: Array) -> Array:
+    if node.attributes.get("reduction", "none") != "none":
+        raise UnsupportedError(f"{where(node)}: no reduction here")
+    made = data.copy()
+    made[tuple(np.moveaxis(indices.astype(np.int64), -1, 0))] = updates
+    return made
+
+
 def _plain(function: Callable[..., Any]) -> Fold:
     return lambda node, *given: function(*given)
 
@@ -237,18 +280,72 @@ _BROADCAST: dict[str, Callable[..., Any]] = {
     "And": np.logical_and,
     "Or": np.logical_or,
     "Where": np.where,
+    "GreaterOrEqual": np.greater_equal,
+    "LessOrEqual": np.less_equal,
 }
 
 # What NumPy does without a copy.
-_VIEWS = ("Identity", "Slice", "Squeeze", "Transpose", "Unsqueeze")
+_VIEWS = ("Identity", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
+
+
+def _broadcast_size(node: Node, *arrays: Array) -> int:
+    return math.prod(np.broadcast_shapes(*(array.shape for array in arrays)))
+
+
+def _expanded_size(node: Node, data: Array, shape: Array) -> int:
+    return math.prod(np.broadcast_shapes(data.shape, tuple(int(n) for n in np.ravel(shape))))
+
+
+def _range_size(node: Node, *ends: Array) -> int:
+    start, stop, step = (float(np.ravel(end)[0]) for end in ends)
+    return math.ceil(abs((stop - start) / step)) if step else 0
+
+
+def _gathered_size(node: Node, data: Array, indices: Array) -> int:
+    return indices.size * (data.size // max(data.shape[axis_of(node, 0, data.ndim)], 1))
+
+
+def _picked_size(node: Node, data: Array, indices: Array) -> int:
+    axes = indices.shape[-1]
+    return math.prod(indices.shape[:-1]) * math.prod(data.shape[axes:])
+
+
+def _gemm_size(node: Node, a: Array, b: Array, c: Array | None = None) -> int:
+    turned = [int(bool(node.attributes.get(name, 0))) for name in ("transA", "transB")]
+    return a.shape[turned[0]] * b.shape[1 - turned[1]]
+
+
+def _product_size(node: Node, a: Array, b: Array) -> int:
+    outer = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    return math.prod((*outer, *a.shape[-2:-1], *b.shape[-1:]))
+
+
+_SIZES: dict[str, Callable[..., int]] = {
+    **dict.fromkeys((*_BROADCAST, "Div"), _broadcast_size),
+    "Concat": lambda node, *parts: sum(part.size for part in parts),
+    "ConstantOfShape": lambda node, shape: math.prod(int(n) for n in np.ravel(shape)),
+    "Expand": _expanded_size,
+    "Gather": _gathered_size,
+    "GatherND": _picked_size,
+    "Gemm": _gemm_size,
+    "MatMul": _product_size,
+    "OneHot": lambda node, indices, depth, values: indices.size * int(np.ravel(depth)[0]),
+    "Range": _range_size,
+    "Tile": lambda node, data, times: data.size * math.prod(int(n) for n in np.ravel(times)),
+}
+"""Operator -> the most elements that its output can have, where they may be more than the first
+input's."""
 
 _FOLDS: dict[str, Fold] = {
     **{name: _plain(function) for name, function in _BROADCAST.items()},
     "Abs": _plain(np.abs),
+    "BatchNormalization": _standardized,
     "Cast": lambda node, data: data.astype(dtype_of(node)),
     "Ceil": _plain(np.ceil),
+    "Clip": _clip,
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
+    "Cos": _plain(np.cos),
     "DequantizeLinear": _dequantize,
     "Div": _divide,
     "Exp": _plain(np.exp),
@@ -256,11 +353,15 @@ _FOLDS: dict[str, Fold] = {
     "Flatten": _flatten,
     "Floor": _plain(np.floor),
     "Gather": _gather,
+    "GatherND": _gather_places,
+    "Gemm": _gemm,
     "Identity": lambda node, data: data,
     "Log": _plain(np.log),
+    "MatMul": _plain(np.matmul),
     "Mod": lambda node, a, b: (np.fmod if node.attributes.get("fmod", 0) else np.mod)(a, b),
     "Neg": _plain(np.negative),
     "Not": _plain(np.logical_not),
+    "OneHot": _one_hot,
     "QuantizeLinear": _quantize,
     "Range": lambda node, *ends: np.arange(*(np.ravel(end)[0] for end in ends)),
     "Reciprocal": _plain(np.reciprocal),
@@ -269,14 +370,21 @@ _FOLDS: dict[str, Fold] = {
     "ReduceMin": _reduce(np.min),
     "ReduceProd": _reduce(np.prod),
     "ReduceSum": _reduce(np.sum),
+    "Relu": lambda node, data: np.maximum(data, 0),
     "Reshape": _reshape,
+    "ScatterND": _scatter,
     "Shape": lambda node, data: np.array(data.shape, np.int64)[
         node.attributes.get("start", 0) : node.attributes.get("end")
     ],
+    "Sigmoid": lambda node, data: (1 / (1 + np.exp(-data))).astype(data.dtype),
+    "Sin": _plain(np.sin),
     "Size": lambda node, data: np.array(data.size, np.int64),
     "Slice": _slice,
+    "Split": _split,
     "Sqrt": _plain(np.sqrt),
     "Squeeze": _squeeze,
+    "Tanh": _plain(np.tanh),
+    "Tile": lambda node, data, times: np.tile(data, [int(n) for n in np.ravel(times)]),
     "Transpose": _transpose,
     "Trilu": lambda node, a, k=0: (np.triu if node.attributes.get("upper", 1) else np.tril)(
         a, int(np.ravel(k)[0])

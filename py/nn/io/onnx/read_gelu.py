@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from nn.io.errors import UnsupportedError
 from nn.io.onnx.messages import Node
-from nn.io.onnx.reader import Handle, Reader, where
+from nn.io.onnx.reader import Handle, Reader, Symbol, where
 
 
 def exact_gelu(read_constant: Handle) -> Handle:
@@ -21,8 +22,13 @@ def exact_gelu(read_constant: Handle) -> Handle:
                 f"{where(node)}: expected a part of x / 2 * (1 + erf(x / sqrt(2))), "
                 "there is no erf by itself here"
             )
-        made = reader.apply("Activation", reader.symbols[x], activation="gelu")
-        reader.set(node, made)
+        value = reader.turned.get(x)
+        symbol = reader.symbols[x] if value is None else Symbol(value.tensor)
+        made = reader.apply("Activation", symbol, activation="gelu")
+        if value is None:
+            reader.set(node, made)
+        else:
+            reader.turned[node.outputs[0]] = replace(value, tensor=made.tensor)
         # What follows has the value of the whole.
         reader.same.update(dict.fromkeys(ends, node.outputs[0]))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,12 +18,13 @@ from nn.io.onnx import (
     read_rearranged,
     read_recurrent,
     read_shapes,
+    read_windows,
 )
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_arithmetic import fitted, in_one_order
 from nn.io.onnx.read_constants import axis_of, dtype_of
+from nn.io.onnx.read_einsum import einsum
 from nn.io.onnx.read_gelu import exact_gelu
-from nn.io.onnx.read_pads import LOWEST, surrounded, zeros_around
 from nn.io.onnx.read_resize import resize
 from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 
@@ -120,222 +120,6 @@ def _reorder_rows(kernel: Array, image: tuple[int, ...]) -> Array:
     channels, *sizes = image
     rows = np.moveaxis(kernel.reshape(channels, *sizes, kernel.shape[1]), 0, -2)
     return rows.reshape(kernel.shape)
-
-
-# Convolutions and pools.
-
-
-def _conv(reader: Reader, node: Node) -> None:
-    x, kernel, bias = _image(reader, node), reader.needed(node, 1), reader.constant(node, 2)
-    rank = kernel.ndim - 2
-    if rank not in (1, 2, 3):
-        raise UnsupportedError(f"{where(node)}: expected 1 to 3 axes, received {rank}")
-    strides = _list(node, "strides", rank, 1)
-    dilations = _list(node, "dilations", rank, 1)
-    window = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
-    x, padding = _pad(reader, node, x, window, strides, any_value=True)
-    options: dict[str, Any] = {
-        "kernel_size": list(kernel.shape[2:]) if rank > 1 else kernel.shape[2],
-        "strides": strides if rank > 1 else strides[0],
-        "padding": padding,
-        "dilation_rate": dilations if rank > 1 else dilations[0],
-        "use_bias": bias is not None,
-    }
-    groups: Any = node.attributes.get("group", 1)
-    if groups == x.tensor.shape[-1] and groups != 1 and kernel.shape[1] == 1 and rank < 3:
-        kind, times = f"DepthwiseConv{rank}D", kernel.shape[0] // groups
-        options["depth_multiplier"] = times
-        apart = kernel.reshape(groups, times, *kernel.shape[2:])
-        turned = np.transpose(apart, (*range(2, rank + 2), 0, 1))
-    else:
-        kind = f"Conv{rank}D"
-        options |= {"filters": kernel.shape[0], "groups": groups}
-        turned = np.transpose(kernel, (*range(2, rank + 2), 1, 0))
-    weights = [turned] if bias is None else [turned, bias]
-    reader.set(node, reader.apply(kind, x, weights=weights, **options))
-
-
-def _image(reader: Reader, node: Node) -> Symbol:
-    symbol = reader.as_image(reader.symbol(node))
-    if not symbol.first:
-        raise UnsupportedError(f"{where(node)}: expected an image, received {symbol.tensor.shape}")
-    return symbol
-
-
-def _list(node: Node, name: str, rank: int, default: int) -> list[int]:
-    value: Any = node.attributes.get(name, [default] * rank)
-    if not isinstance(value, list) or len(value) != rank:
-        raise UnsupportedError(f"{where(node)}: expected {rank} {name}, received {value!r}")
-    return [int(item) for item in value]
-
-
-def _pad(
-    reader: Reader,
-    node: Node,
-    x: Symbol,
-    window: Sequence[int],
-    strides: Sequence[int],
-    *,
-    any_value: bool,
-    counted: bool = False,
-) -> tuple[Symbol, str]:
-    """Return the image, padded if necessary, and Keras' padding for the following layer.
-
-    Args:
-        reader: the state of the import.
-        node: the node.
-        x: its image.
-        window: the extent of the kernel or pool.
-        strides: its steps.
-        any_value: whether zeros may stand around values below 0.
-        counted: whether a pool counts the zeros, as Keras' "same" does not.
-    """
-    mode = node.attributes.get("auto_pad", "NOTSET")
-    if mode not in ("NOTSET", "VALID", "", "SAME_UPPER", "SAME_LOWER"):
-        raise UnsupportedError(f"{where(node)}: no auto_pad {mode!r} here")
-    rank = len(window)
-    same = _same(x.tensor.shape[1:-1], window, strides)
-    lower = [*same[rank:], *same[:rank]] if same else None  # the odd one goes in front
-    pads = {"SAME_UPPER": same, "SAME_LOWER": lower}.get(str(mode), [])
-    pads = _list(node, "pads", 2 * rank, 0) if pads == [] else pads
-    if not counted and (mode == "SAME_UPPER" or (pads == same and any(pads or ()))):
-        return x, "same"
-    if pads is None:
-        raise UnsupportedError(f"{where(node)}: expected a known shape, received {x.tensor.shape}")
-    if not any(pads):
-        return x, "valid"
-    if min(pads) < 0 or not (any_value or x.positive):
-        every = [0, 0, *pads[:rank], 0, 0, *pads[rank:]]
-        return surrounded(reader, node, x, every, "constant", LOWEST), "valid"
-    return zeros_around(reader, x, pads), "valid"
-
-
-def _same(
-    sizes: Sequence[int | None], window: Sequence[int], strides: Sequence[int]
-) -> list[int] | None:
-    """Return the pads of Keras' "same" padding for these sizes."""
-    before, after = [], []
-    for size, extent, stride in zip(sizes, window, strides, strict=True):
-        if size is None and stride > 1:
-            return None
-        steps = -(-size // stride) if size else 1  # by single steps any size has the same pads
-        total = max((steps - 1) * stride + extent - (size or 1), 0)
-        before.append(total // 2)
-        after.append(total - total // 2)
-    return [*before, *after]
-
-
-def _conv_transpose(reader: Reader, node: Node) -> None:
-    x, kernel, bias = _image(reader, node), reader.needed(node, 1), reader.constant(node, 2)
-    rank = kernel.ndim - 2
-    if rank not in (1, 2, 3) or node.attributes.get("group", 1) != 1:
-        raise UnsupportedError(f"{where(node)}: expected 1 to 3 axes and one group")
-    if "output_shape" in node.attributes:
-        raise UnsupportedError(f"{where(node)}: expected pads, received an output_shape")
-    strides, dilations = _list(node, "strides", rank, 1), _list(node, "dilations", rank, 1)
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
-    added = _list(node, "output_padding", rank, 0)
-    before, after = _transposed_pads(node, reach, strides, added)
-    # Elements cut and elements added after the last one cancel out.
-    cut = [max(a - more, 0) for a, more in zip(after, added, strict=True)]
-    extra = [max(more - a, 0) for a, more in zip(after, added, strict=True)]
-    turned = np.transpose(kernel, (*range(2, rank + 2), 1, 0))
-    made = reader.apply(
-        f"Conv{rank}DTranspose",
-        x,
-        weights=[turned] if bias is None else [turned, bias],
-        filters=kernel.shape[1],
-        kernel_size=list(kernel.shape[2:]),
-        strides=strides,
-        output_padding=extra,
-        dilation_rate=dilations,
-        use_bias=bias is not None,
-    )
-    border = [[b, a] for b, a in zip(before, cut, strict=True)]
-    if np.any(border):
-        options = {"cropping": border[0] if rank == 1 else border}
-        made = reader.apply(f"Cropping{rank}D", made, **options)
-    reader.set(node, made)
-
-
-def _transposed_pads(
-    node: Node, reach: Sequence[int], strides: Sequence[int], added: Sequence[int]
-) -> tuple[list[int], list[int]]:
-    """Return the amounts cut before and after; "same" results in size * stride."""
-    mode = node.attributes.get("auto_pad", "NOTSET")
-    if mode in ("NOTSET", "VALID", ""):
-        rank = len(reach)
-        pads = _list(node, "pads", 2 * rank, 0)
-        return pads[:rank], pads[rank:]
-    total = [max(r + more - s, 0) for r, s, more in zip(reach, strides, added, strict=True)]
-    halves = [t // 2 for t in total]
-    rest = [t - h for t, h in zip(total, halves, strict=True)]
-    if mode not in ("SAME_UPPER", "SAME_LOWER"):
-        raise UnsupportedError(f"{where(node)}: no auto_pad {mode!r} here")
-    return (halves, rest) if mode == "SAME_UPPER" else (rest, halves)
-
-
-def _pool(kind: str) -> Handle:
-    def handle(reader: Reader, node: Node) -> None:
-        x = _image(reader, node)
-        rank = x.rank - 2
-        window = _list(node, "kernel_shape", rank, 1)
-        strides = _list(node, "strides", rank, 1)
-        if len(node.outputs) > 1:
-            raise UnsupportedError(f"{where(node)}: no indices here")
-        if any(size != 1 for size in _list(node, "dilations", rank, 1)):
-            raise UnsupportedError(f"{where(node)}: no dilations here")
-        counted = kind == "AveragePooling" and bool(node.attributes.get("count_include_pad", 0))
-        x, padding = _padded_pool(reader, node, x, window, strides, kind, counted)
-        if node.attributes.get("ceil_mode", 0) and padding == "valid":
-            _expect_whole(node, x, window, strides)
-        made = reader.apply(
-            f"{kind}{rank}D",
-            x,
-            pool_size=window if rank > 1 else window[0],
-            strides=strides if rank > 1 else strides[0],
-            padding=padding,
-        )
-        reader.set(node, replace(made, positive=x.positive))
-
-    return handle
-
-
-def _expect_whole(node: Node, x: Symbol, window: Sequence[int], strides: Sequence[int]) -> None:
-    """Refuse ceil_mode, unless the windows fill the image and it changes nothing."""
-    sizes = x.tensor.shape[1:-1]
-    for size, length, stride in zip(sizes, window, strides, strict=True):
-        if size is None or (size - length) % stride:
-            raise UnsupportedError(f"{where(node)}: no ceil_mode here for {sizes} by {stride}")
-
-
-def _padded_pool(
-    reader: Reader,
-    node: Node,
-    x: Symbol,
-    window: Sequence[int],
-    strides: Sequence[int],
-    kind: str,
-    counted: bool,
-) -> tuple[Symbol, str]:
-    """Pool with padding: Keras' "same" ignores it; zeros are equivalent for values >= 0, and the
-    least number for the largest of any."""
-    gaps = any(stride > size for size, stride in zip(window, strides, strict=True))
-    if gaps and node.attributes.get("auto_pad") == "SAME_UPPER":
-        # ONNX Runtime 1.31 refuses these, or begins behind the first element (opset 19).
-        raise UnsupportedError(f"{where(node)}: no SAME_UPPER of strides longer than the window")
-    padded, padding = _pad(reader, node, x, window, strides, any_value=counted, counted=counted)
-    if kind == "AveragePooling" and padded is not x and not counted:
-        raise UnsupportedError(f"{where(node)}: no padding that is left out of the mean here")
-    return replace(padded, positive=x.positive), padding
-
-
-def _global_pool(kind: str) -> Handle:
-    def handle(reader: Reader, node: Node) -> None:
-        x = _image(reader, node)
-        reader.set(node, reader.apply(f"{kind}{x.rank - 2}D", x, keepdims=True))
-
-    return handle
 
 
 def _batch_normalization(reader: Reader, node: Node) -> None:
@@ -560,10 +344,7 @@ def _reshape(reader: Reader, node: Node) -> None:
         raise UnsupportedError(f"{where(node)}: no allowzero here")
     sizes = x.tensor.shape[1:]
     known = math.prod(size or 0 for size in sizes)
-    # A batch of 1 that a graph states is any batch here, in its inputs and in its shapes.
-    inputs = [value for value in reader.graph.inputs if value.name not in reader.constants]
-    alone = any((value.shape or [None])[0] == 1 for value in inputs)
-    if alone and target[0] == 1:
+    if reader.alone and target[0] == 1:
         target = [0, *target[1:]]
     batch = target[0] == 0
     whole = target[1:] == [known] if target[0] == -1 else batch and target[1:] in ([-1], [known])
@@ -604,6 +385,9 @@ def _transpose(reader: Reader, node: Node) -> None:
 
 def _concat(reader: Reader, node: Node) -> None:
     symbols = in_one_order(reader, node)
+    if len(symbols) == 1:
+        reader.set(node, symbols[0])
+        return
     if symbols[0].reordered:
         symbols = [reader.in_order(symbol) for symbol in symbols]
     x = symbols[0]
@@ -621,17 +405,15 @@ OPERATORS: dict[str, Handle] = {
     **read_quantized.OPERATORS,
     **read_rearranged.OPERATORS,
     **read_recurrent.OPERATORS,
-    "AveragePool": _pool("AveragePooling"),
+    **read_windows.OPERATORS,
     "BatchNormalization": _batch_normalization,
     "Cast": _cast,
     "Celu": _celu,
     "Clip": _clip,
     "Concat": _concat,
     "Constant": _constant,
-    "Conv": _conv,
-    "ConvInteger": read_quantized.of_floats("Conv", _conv),
-    "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
+    "Einsum": einsum(_mat_mul),
     "Elu": _elu,
     "Erf": exact_gelu(_constant),
     "Exp": _activation("exponential", positive=True),
@@ -639,8 +421,6 @@ OPERATORS: dict[str, Handle] = {
     "Gather": _gather,
     "Gelu": _gelu,
     "Gemm": _gemm,
-    "GlobalAveragePool": _global_pool("GlobalAveragePooling"),
-    "GlobalMaxPool": _global_pool("GlobalMaxPooling"),
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _activation("hard_silu"),
     "Identity": _same_value,
@@ -651,7 +431,6 @@ OPERATORS: dict[str, Handle] = {
     "LpNormalization": _unit_length,
     "MatMul": _mat_mul,
     "MatMulInteger": read_quantized.of_floats("MatMul", _mat_mul),
-    "MaxPool": _pool("MaxPooling"),
     "Mish": _activation("mish"),
     "PRelu": _parametric_relu,
     "Relu": _layer("ReLU", positive=True),

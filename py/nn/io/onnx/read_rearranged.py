@@ -13,7 +13,7 @@ from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_axes import known, moved, shaped
 from nn.io.onnx.read_constants import axis_of
-from nn.io.onnx.reader import Handle, Reader, Symbol, where
+from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 
 _MOST = 64  # copies of a value
 
@@ -43,9 +43,17 @@ def _split(reader: Reader, node: Node) -> None:
 
 
 def _tile(reader: Reader, node: Node) -> None:
+    times = np.ravel(read_shapes.sizes(reader, node, node.inputs[1])).tolist()
+    if node.inputs[0] in reader.constants:
+        array, inner = reader.constants[node.inputs[0]], times[1:]
+        if len(times) != array.ndim or not all(isinstance(n, int) for n in inner):
+            raise UnsupportedError(f"{where(node)}: no {times} times {array.shape} here")
+        reader.claim(array.nbytes * math.prod(inner), where(node))
+        tiled = np.tile(array, [1, *inner])
+        reader.set(node, _for_each_sample(reader, node, tiled, [times[0], *tiled.shape[1:]]))
+        return
     x = reader.symbol(node)
     x = reader.in_order(x) if x.image else x
-    times = np.ravel(read_shapes.sizes(reader, node, node.inputs[1])).tolist()
     plain = all(isinstance(n, int) and 0 < n <= _MOST for n in times)
     if len(times) != x.rank or not plain or times[0] != 1:
         raise UnsupportedError(f"{where(node)}: no {times} times {['n', *x.sizes]} here")
@@ -60,7 +68,8 @@ def _expand(reader: Reader, node: Node) -> None:
     """Repeat axes of size 1, by products with ones; an array is repeated for each sample."""
     target = np.ravel(read_shapes.sizes(reader, node, node.inputs[1])).tolist()
     if node.inputs[0] in reader.constants:
-        reader.set(node, _for_each_sample(reader, node, target))
+        array = reader.constants[node.inputs[0]]
+        reader.set(node, _for_each_sample(reader, node, array, target))
         return
     x = reader.symbol(node)
     x = reader.in_order(x)
@@ -80,8 +89,8 @@ def _expand(reader: Reader, node: Node) -> None:
     reader.set(node, replace(reader.apply("Multiply", x, value), positive=x.positive))
 
 
-def _for_each_sample(reader: Reader, node: Node, target: list[Any]) -> Symbol:
-    array, inner = reader.constants[node.inputs[0]], target[1:]
+def _for_each_sample(reader: Reader, node: Node, array: Array, target: list[Any]) -> Symbol:
+    inner = target[1:]
     if target[:1] != [read_shapes.BATCH] or not all(isinstance(n, int) for n in inner):
         raise UnsupportedError(f"{where(node)}: no array of shape {array.shape} as {target} here")
     shape = np.broadcast_shapes(array.shape, (1, *inner))

@@ -15,7 +15,8 @@ import numpy as np
 from nn.graph import SymbolicTensor
 from nn.io.errors import CorruptError, UnsupportedError
 from nn.io.onnx.messages import Node
-from nn.io.onnx.read_turned import Turned, find, keep
+from nn.io.onnx.read_groups import Turned
+from nn.io.onnx.read_turned import find, keep
 from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 from nn.io.onnx.write_recurrent import FUNCTIONS, in_order
 from nn.io.onnx.write_recurrent import OPERATORS as WRITTEN
@@ -113,7 +114,7 @@ class _Operator:
         return value.in_order(self.reader)
 
     def _fits(self, value: Turned) -> bool:
-        return len(value.order) == 3 and value.order[self.batch] == 0
+        return len(value.axes) == 3 and value.axes[self.batch] == (0,)
 
     def states(self) -> list[Symbol]:
         """Return the initial states (n, units) of each direction in turn, none if they are 0."""
@@ -135,7 +136,7 @@ class _Operator:
 
     def _of_direction(self, value: Turned, side: int) -> Symbol:
         if self.count == 1:
-            return value.without([value.order[1 - self.batch]]).in_order(self.reader)
+            return value.without([1 - self.batch]).in_order(self.reader)
         return self.reader.apply("GetItem", value.in_order(self.reader), index=[side])
 
     # The layer.
@@ -233,7 +234,7 @@ class _Operator:
                 steps = self.reader.apply("GetItem", steps, index=[[None, None, -1]])
             all_steps = (x.tensor.shape[1], self.count, self._units)
             places = (1, 2, 0, 3) if self.batch else (0, 1, 2, 3)
-            keep(self.reader, names[0], Turned(steps.tensor, all_steps, places))
+            keep(self.reader, names[0], Turned.ordered(steps.tensor, all_steps, places))
         each = len(states) // self.count
         for at in (1, 2):
             if used[at]:
@@ -243,7 +244,7 @@ class _Operator:
                     whole = self.reader.apply("Concatenate", *map(Symbol, last), axis=-1)
                 order = (1, 0, 2) if self.batch else (0, 1, 2)
                 view = (self.count, self._units)
-                keep(self.reader, names[at], Turned(whole.tensor, view, order))
+                keep(self.reader, names[at], Turned.ordered(whole.tensor, view, order))
 
 
 OPERATORS: dict[str, Handle] = {"GRU": handle, "LSTM": handle, "RNN": handle}

@@ -6,7 +6,8 @@ are known when the graph is read, except that of the batch, which can only be pa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,29 @@ MOST = 1000
 UNKNOWN = "?"
 """Another size that is unknown."""
 ROWS = "n * steps"
-"""The batch size times another."""
+"""The batch size times another that is unknown; "n * 3" is that of one that is known."""
+
+Size = int | str | None
+"""A size: a number, `BATCH` and its multiples, None or `UNKNOWN`."""
+
+
+def factors(size: Size) -> tuple[int, bool, bool]:
+    """Return the number that a size is a multiple of, whether of the batch's, of an unknown one."""
+    if isinstance(size, str) and size.startswith(BATCH):
+        times = size.removeprefix(BATCH).removeprefix(" * ") or "1"
+        return (int(times), True, False) if times.isdecimal() else (1, True, True)
+    return (1, False, True) if size is None or size == UNKNOWN else (int(size), False, False)
+
+
+def product(known: Sequence[Size]) -> Size:
+    """Return the size of several axes together, with None for one that is unknown."""
+    counts, batches, unknown = zip(*map(factors, known), strict=True) if known else ((), (), ())
+    count = math.prod(counts)
+    if not any(batches):
+        return None if any(unknown) else count
+    if any(unknown):
+        return ROWS
+    return BATCH if count == 1 else f"{BATCH} * {count}"
 
 
 def handles(reader: Reader, node: Node) -> bool:
@@ -82,7 +105,7 @@ def target(reader: Reader, node: Node) -> list[int]:
     if name not in reader.sizes:
         return [int(size) for size in np.ravel(reader.needed(node, 1))]
     known = np.ravel(reader.sizes[name]).tolist()
-    if BATCH in known[1:] or ROWS in known:
+    if [size for size in known if factors(size)[1]] not in ([], [BATCH]) or BATCH in known[1:]:
         raise UnsupportedError(f"{where(node)}: expected the batch in front, received {known}")
     if known.count(UNKNOWN) + known.count(-1) > 1:
         raise UnsupportedError(f"{where(node)}: expected a known shape, received {known}")
@@ -142,8 +165,10 @@ def _arithmetic(function: Callable[[Any, Any], Any], neutral: int) -> Callable[.
             return a
         if a == neutral and function in (int.__mul__, int.__add__):
             return b
-        if function is int.__mul__ and BATCH in (a, b) and a != b:
-            return ROWS
+        if function is int.__mul__ and factors(a)[1] != factors(b)[1]:
+            return product([a, b])
+        if function is _whole and (made := _ratio(a, b)) is not None:
+            return made
         raise UnsupportedError(f"{where(node)}: expected known sizes, received {a!r} and {b!r}")
 
     def handle(node: Node, a: Any, b: Any) -> Any:
@@ -154,6 +179,18 @@ def _arithmetic(function: Callable[[Any, Any], Any], neutral: int) -> Callable[.
         return out.reshape(a.shape)
 
     return handle
+
+
+def _whole(a: int, b: int) -> int:
+    return abs(a) // abs(b) * (1 if a * b > 0 else -1)
+
+
+def _ratio(a: Size, b: Size) -> Size:
+    """Return how often a size is in a multiple of the batch's, None if that is not known."""
+    (count, batch, unknown), (parts, also, more) = factors(a), factors(b)
+    if not batch or unknown or more or parts < 1 or count % parts:
+        return None
+    return count // parts if also else product([BATCH, count // parts])
 
 
 def _equal(node: Node, a: Any, b: Any) -> Any:
@@ -182,7 +219,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Add": _arithmetic(int.__add__, 0),
     "Cast": _same,
     "Concat": _concat,
-    "Div": _arithmetic(lambda a, b: abs(a) // abs(b) * (1 if a * b > 0 else -1), 1),
+    "Div": _arithmetic(_whole, 1),
     "Equal": _equal,
     "Gather": _gather,
     "Identity": _same,

@@ -52,11 +52,10 @@ def compute(reader: Reader, node: Node) -> None:
 
 
 def _joins(reader: Reader, node: Node) -> bool:
-    """Products of matrices join the steps too: those rows are `read_turned`'s, but for our own."""
+    """Only our own graphs: what others join are values of `read_turned`."""
     x, target = reader.symbols[node.inputs[0]], _target(reader, node)
     plain = x.image is None and len(target) == x.rank - 1 and None not in x.sizes
-    images = len(target) > 2 or reader.ours
-    return plain and images and target == [-1, *x.sizes[1:]]
+    return reader.ours and plain and target == [-1, *x.sizes[1:]]
 
 
 def _parts(reader: Reader, node: Node) -> bool:

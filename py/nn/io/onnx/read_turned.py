@@ -1,15 +1,17 @@
-"""Values whose batch is not the graph's first axis, as around recurrent operators: (steps, n, ...).
+"""Values whose batch is not the graph's first axis, as around recurrent operators: (steps, n, ...),
+or is one with others, as for windows of images: (n * windows, ...).
 
-The engine computes them with the batch first; only the order of the axes is remembered. Operators
-on axes change that order, and a value whose batch comes first again is one like any other.
+The engine computes them with the batch first; what axes the graph has of it is remembered, see
+`read_groups`. Operators on axes change that, and a value whose batch comes first again is one like
+any other.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,72 +21,32 @@ from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_constants import axes_of, axis_of
-from nn.io.onnx.reader import Handle, Reader, Symbol, where
+from nn.io.onnx.read_groups import Turned
+from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
+from nn.layers import Input
+from nn.models.model import Model
 
-EACH = (
-    "Add", "Cast", "Clip", "Div", "Dropout", "Elu", "Exp", "Gelu", "Gemm", "HardSigmoid",
-    "HardSwish", "Identity", "LeakyRelu", "MatMul", "Mul", "Neg", "Relu", "Selu", "Sigmoid",
-    "Softplus", "Softsign", "Sub", "Tanh",
+ELEMENTWISE = (
+    "Abs", "Add", "Cast", "Celu", "Clip", "Div", "Dropout", "Elu", "Exp", "Gelu", "HardSigmoid",
+    "HardSwish", "Identity", "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "Pow",
+    "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Sub", "Tanh",
 )  # fmt: skip
+EACH = (*ELEMENTWISE, "Gemm", "MatMul")
 """Operators that treat all axes but the last alike."""
 
-_MOST = 64  # indices of a Gather, of which each is a part of its own
+_ALONG = ("LayerNormalization", "LogSoftmax", "Softmax")
+_REDUCTIONS = (
+    "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare",
+)  # fmt: skip
+_MOST = 64  # parts that a Gather takes: each is a layer
 
-Size = int | str | None
-
-
-@dataclass(frozen=True)
-class Turned:
-    """A value with its axes in another order than the engine's.
-
-    Attributes:
-        tensor: the engine's tensor, with the batch first.
-        view: the sizes after the batch that the tensor has in the graph, in its own order.
-        order: for each axis of the graph its place in (batch, *view).
-        rows: whether all axes but the last are one in the graph, as in (n * steps, features).
-        turned: whether the graph itself moved the axes, see `Symbol`.
-    """
-
-    tensor: SymbolicTensor
-    view: tuple[int | None, ...]
-    order: tuple[int, ...]
-    rows: bool = False
-    turned: bool = True
-
-    @property
-    def sizes(self) -> list[Size]:
-        """The sizes in the graph's order."""
-        if self.rows:
-            return [read_shapes.ROWS, self.view[-1]]
-        known: tuple[Size, ...] = (read_shapes.BATCH, *self.view)
-        return [known[place] for place in self.order]
-
-    def without(self, places: Sequence[int]) -> Turned:
-        """Return the value without some axes of size 1."""
-        kept = [place for place in range(len(self.order)) if place not in places]
-        order = tuple(kept.index(place) for place in self.order if place in kept)
-        return replace(self, view=tuple(self.view[p - 1] for p in kept[1:]), order=order)
-
-    def reshaped(self, reader: Reader) -> SymbolicTensor:
-        """Return the tensor in the shape of the view."""
-        return reader.reshape(Symbol(self.tensor), self.view).tensor
-
-    def in_order(self, reader: Reader) -> Symbol:
-        """Return the value with the batch first and the other axes in the graph's order."""
-        dims = [place for place in self.order if place]
-        if dims == sorted(dims):
-            return Symbol(self.reshaped(reader), turned=self.turned)
-        ones = [place for place in dims if self.view[place - 1] == 1]
-        if [p for p in dims if p not in ones] == sorted(set(dims) - set(ones)):
-            moved = replace(self, view=tuple(self.view[p - 1] for p in dims))
-            return Symbol(moved.reshaped(reader), turned=self.turned)
-        x = Symbol(self.reshaped(reader), turned=self.turned)
-        return reader.apply("Permute", x, dims=dims)
+Span = tuple[int | None, int | None, int]
+"""The first, the end and the step of a slice."""
 
 
 def keep(reader: Reader, name: str, value: Turned) -> None:
     """Set a value of the graph: one like any other if its batch is the first axis."""
-    if value.order[0] or value.rows:
+    if value.axes[:1] != ((0,),):
         reader.turned[name] = value
         return
     reader.symbols[name] = value.in_order(reader)
@@ -98,14 +60,15 @@ def find(reader: Reader, name: str) -> Turned | None:
     if name not in reader.symbols:
         return None
     x = reader.in_order(reader.symbols[name])
-    order = tuple(range(x.rank))
-    return Turned(x.tensor, tuple(x.tensor.shape[1:]), order, turned=x.turned)
+    return Turned.ordered(x.tensor, x.tensor.shape[1:], range(x.rank), x.turned)
 
 
 def handles(reader: Reader, node: Node) -> bool:
     """Return whether the node is to be converted here."""
-    if node.operator in ("GRU", "LSTM", "RNN"):
+    if node.operator in ("Einsum", "Erf"):
         return False
+    if node.operator in ("GRU", "LSTM", "RNN"):
+        return _joined(reader, node)
     if any(name in reader.turned for name in node.inputs):
         return True
     if not node.inputs or node.inputs[0] not in reader.symbols:
@@ -114,88 +77,225 @@ def handles(reader: Reader, node: Node) -> bool:
         perm = node.attributes.get("perm")
         return isinstance(perm, list) and len(perm) > 1 and perm[0] != 0
     if node.operator == "Unsqueeze":
-        return _new_axes(reader, node, reader.symbols[node.inputs[0]].rank)[:1] == [0]
+        return new_axes(reader, node, reader.symbols[node.inputs[0]].rank)[:1] == [0]
     if node.operator == "Reshape":
-        return _makes_rows(reader, node)
+        return _takes_batch_along(reader, node)
+    if node.operator == "Flatten":
+        rank = reader.symbols[node.inputs[0]].rank
+        return node.attributes.get("axis", 1) not in ((1, 1 - rank) if rank > 1 else ())
     return node.operator in ("Gather", "Slice")
 
 
-def _makes_rows(reader: Reader, node: Node) -> bool:
-    """Return whether a Reshape joins all axes but the last, as before a product of matrices."""
-    x = reader.symbols[node.inputs[0]]
-    return not x.first and not x.image and _joined(reader, node, x.tensor.shape[1:])
+def _joined(reader: Reader, node: Node) -> bool:
+    """Return whether the batch of the first input is one axis with others."""
+    found = reader.turned.get(node.inputs[0]) if node.inputs else None
+    return found is not None and found.batch is None
 
 
-def _joined(reader: Reader, node: Node, view: Sequence[int | None]) -> bool:
-    """Return whether the target shape is one of two axes, the last as it is."""
+def _takes_batch_along(reader: Reader, node: Node) -> bool:
+    """Return whether a Reshape makes one axis of the batch's and others."""
     name = node.inputs[1] if len(node.inputs) > 1 else ""
     shape = reader.sizes.get(name, reader.constants.get(name))
-    if shape is None or len(view) < 2 or view[-1] is None or set(view[:-1]) == {1}:
+    if shape is None or not np.size(shape):
         return False
-    target = np.ravel(shape).tolist()
-    return target in ([-1, view[-1]], [read_shapes.ROWS, view[-1]])
+    first, *rest = np.ravel(shape).tolist()
+    own = reader.symbols[node.inputs[0]].sizes
+    if first == -1:
+        known = all(isinstance(size, int) for size in [*own, *rest]) and 0 not in rest
+        return not known or math.prod(rest) != math.prod(size or 1 for size in own)
+    if isinstance(first, int):
+        return first > 1 if reader.alone else -1 in rest
+    return bool(first != read_shapes.BATCH and read_shapes.factors(first)[1])
 
 
 def compute(reader: Reader, node: Node, handle: Handle) -> None:
-    """Set the node's output.
+    """Set the node's outputs.
 
     Raises:
         UnsupportedError: the operator needs the batch to be the first axis.
     """
-    moves = _OPERATORS.get(node.operator)
-    data = node.operator != "Gather" or node.inputs[0] not in reader.constants
-    if moves is not None and data:
-        value = find(reader, node.inputs[0])
-        if value is None:
-            raise UnsupportedError(f"{where(node)}: expected input 0 to be computed")
-        if value.rows and node.operator != "Reshape":
-            raise UnsupportedError(f"{where(node)}: expected other axes than {value.sizes}")
-        keep(reader, node.outputs[0], moves(reader, node, value))
+    if node.outputs[0] in reader.same:  # the bias of a product before, and already added
+        value = find(reader, reader.same[node.outputs[0]])
+        assert value is not None
+        keep(reader, node.outputs[0], value)
         return
-    if node.operator not in (*EACH, "Gather"):
-        orders = [reader.turned[n].sizes for n in node.inputs if n in reader.turned]
-        raise UnsupportedError(
-            f"{where(node)}: expected the batch as the first axis, received {orders[0]}"
-        )
-    _each(reader, node, handle)
+    if node.operator == "Split":
+        _split(reader, node)
+        return
+    if node.operator not in HANDLED and _joined(reader, node):
+        _each_by_itself(reader, node, handle)
+        return
+    moves = _OPERATORS.get(node.operator)
+    if moves is None or (node.operator == "Gather" and node.inputs[0] in reader.constants):
+        _as_if_first(reader, node, handle)
+        return
+    keep(reader, node.outputs[0], moves(reader, node, _value(reader, node)))
 
 
-def _each(reader: Reader, node: Node, handle: Handle) -> None:
-    """Convert an operator as if the batch were the first axis."""
-    names = [*node.inputs, reader.same.get(node.outputs[0], "")]
-    given: dict[str, Any] = {n: reader.turned[n] for n in names if n in reader.turned}
-    orders = {(value.order, value.rows) for value in given.values()}
-    order, rows = next(iter(orders))
-    vectors = node.operator in ("Gather", "Gemm", "MatMul") or all(
-        math.prod(reader.constants[n].shape[:-1]) == 1 for n in names if n in reader.constants
-    )
-    others = any(n in reader.symbols for n in names)
-    turned = order[-1] != len(order) - 1 and node.operator != "Gather"
-    if len(orders) > 1 or others or turned or not vectors:
+def _value(reader: Reader, node: Node) -> Turned:
+    value = find(reader, node.inputs[0])
+    if value is None:
+        raise UnsupportedError(f"{where(node)}: expected input 0 to be computed")
+    return value
+
+
+# Operators that the engine has for a batch in front.
+
+
+def _as_if_first(reader: Reader, node: Node, handle: Handle) -> None:
+    """Convert an operator as if the batch were the first axis, and all axes were apart."""
+    values = {name: found for name in node.inputs if (found := find(reader, name))}
+    settled = {name: value.settled(reader) for name, value in values.items()}
+    if node.operator not in ELEMENTWISE:
+        settled = {name: value.all_placed() for name, value in settled.items()}
+    value = next(iter(settled.values()))
+    given, gone = _adapted(reader, node, value)
+    matrices = node.operator == "MatMul" and all(name in values for name in node.inputs)
+    if len({_outer(one, matrices) for one in settled.values()}) > 1:
         raise UnsupportedError(
-            f"{where(node)}: expected values whose axes have one order and constants of the last "
-            f"axis, received {[value.sizes for value in given.values()]}"
+            f"{where(node)}: expected values whose axes have one order, received "
+            f"{[one.sizes for one in values.values()]}"
         )
-    for name, value in given.items():
-        reader.symbols[name] = Symbol(value.reshaped(reader))
-    handle(reader, node)
+    hidden = {name: reader.symbols.get(name) for name in values}
+    reader.symbols.update({n: Symbol(one.reshaped(reader)) for n, one in settled.items()})
+    handle(reader, given)
     made = reader.symbols.pop(node.outputs[0])
-    for name in given:
-        del reader.symbols[name]
-    order += tuple(range(len(order), made.rank))  # with the last axis of a table's rows
-    view = tuple(made.tensor.shape[1:])
-    keep(reader, node.outputs[0], Turned(made.tensor, view, order, rows))
+    for name, symbol in hidden.items():
+        if symbol is None:
+            del reader.symbols[name]
+        else:
+            reader.symbols[name] = symbol
+    x = reader.in_order(made)
+    axes = value.axes if node.operator != "Gather" else (*value.axes, (x.rank - 1,))
+    result = replace(value, tensor=x.tensor, view=tuple(x.tensor.shape[1:]), axes=axes)
+    keep(reader, node.outputs[0], result.without(gone))
+
+
+def _outer(value: Turned, matrices: bool) -> Any:
+    """Return what has to be the same in all inputs: the axes, but for the sizes of matrices."""
+    return value.axes, value.view[:-2] if matrices else value.view
+
+
+def _adapted(reader: Reader, node: Node, value: Turned) -> tuple[Node, list[int]]:
+    """Return a node for the value with the batch first, and the axes of its output that go."""
+    rank = len(value.axes)
+    last = value.axes[-1:]
+    inner = bool(last) and len(last[0]) == 1 and last != ((0,),)
+    if node.operator in ELEMENTWISE:
+        return _with_constants(reader, node, value), []
+    if node.operator in ("Gemm", "MatMul") and inner:
+        matrices = node.inputs[1] not in reader.constants
+        if not matrices or (rank > 2 and 0 not in value.axes[-2]):
+            return node, []
+    if node.operator == "Gather":
+        return node, []
+    if node.operator in _ALONG:
+        axis = axis_of(node, -1, rank)
+        places = value.axes[axis]
+        alone = len(places) == 1 and places != (0,) and (reader.opset >= 13 or axis == rank - 1)
+        if alone and (node.operator != "LayerNormalization" or axis == rank - 1):
+            return replace(node, attributes=node.attributes | {"axis": places[0]}), []
+    if node.operator in _REDUCTIONS:
+        axes = axes_of(node, reader.constant(node, 1), rank)
+        places = tuple(place for axis in axes or () for place in value.axes[axis])
+        if axes and places and 0 not in places:
+            kept = node.attributes.get("keepdims", 1)
+            attributes = node.attributes | {"axes": sorted(places), "keepdims": 1}
+            one = replace(node, inputs=node.inputs[:1], attributes=attributes)
+            return one, [] if kept else axes
+    raise UnsupportedError(
+        f"{where(node)}: expected the batch as the first axis, received {value.sizes}"
+    )
+
+
+def _with_constants(reader: Reader, node: Node, value: Turned) -> Node:
+    """Return a node whose constants have the axes of the value in the engine."""
+    names = []
+    for name in node.inputs:
+        array = reader.constants.get(name)
+        if array is not None and array.ndim:
+            name = f"{name} in {node.outputs[0]}"
+            reader.constants[name] = _apart(node, value, array)
+        names.append(name)
+    return replace(node, inputs=names)
+
+
+def _apart(node: Node, value: Turned, array: Array) -> Array:
+    """Return a constant that ONNX broadcasts to a settled value, with an axis for each place."""
+    sizes = [1] * (len(value.axes) - array.ndim) + list(array.shape)
+    shape = [1]
+    for size, places in zip(sizes, value.axes, strict=False):
+        inner = [value.view[place - 1] for place in places if place]
+        if size != 1 and (0 in places or inner != [size]):
+            raise UnsupportedError(
+                f"{where(node)}: expected a constant that fits {value.sizes}, received shape "
+                f"{list(array.shape)}"
+            )
+        shape += [size] if size != 1 else [1] * len(inner)
+    if array.ndim > len(value.axes):
+        raise UnsupportedError(
+            f"{where(node)}: expected a constant that fits {value.sizes}, received shape "
+            f"{list(array.shape)}"
+        )
+    return array.reshape(shape)
+
+
+def _each_by_itself(reader: Reader, node: Node, handle: Handle) -> None:
+    """Convert an operator on a batch that is one axis with others: a model for each of its rows.
+
+    Raises:
+        UnsupportedError: the operator takes other values of the model too.
+    """
+    value = _value(reader, node).settled(reader)
+    others = [n for n in node.inputs[1:] if n in reader.turned or n in reader.symbols]
+    (at,) = [axis for axis, places in enumerate(value.axes) if 0 in places]
+    if others:
+        raise UnsupportedError(
+            f"{where(node)}: expected the batch as the first axis, received {value.sizes}"
+        )
+    joined = [place for place in value.axes[at] if place]
+    rest = [place for place in range(1, len(value.view) + 1) if place not in joined]
+    x = Symbol(value.reshaped(reader))
+    if [*joined, *rest] != [*range(1, x.rank)]:
+        x = reader.apply("Permute", x, dims=[*joined, *rest])
+    outer = [value.view[place - 1] for place in joined]
+    batch = tuple(joined.index(place) + 1 if place else 0 for place in value.axes[at])
+    sizes = [value.view[p[0] - 1] if p else 1 for i, p in enumerate(value.axes) if i != at]
+    count = read_shapes.product(outer)
+    if not isinstance(count, int) or None in sizes:
+        raise UnsupportedError(f"{where(node)}: expected a known shape, received {value.sizes}")
+    x = reader.reshape(x, [count, *sizes])
+    entry = Input(sizes)
+    order = [*range(1, at + 1), 0, *range(at + 1, len(value.axes))]
+    name = node.inputs[0]
+    hidden = reader.turned.pop(name)
+    keep(reader, name, Turned.ordered(entry, sizes, order, value.turned))
+    handle(reader, node)
+    reader.symbols.pop(name, None)
+    reader.turned[name] = hidden
+    for output in node.outputs:
+        made = find(reader, output) if reader.used(output) else None
+        if made is not None:
+            layer = Model(entry, made.reshaped(reader))
+            whole = reader.apply("TimeDistributed", x, layer=layer).tensor
+            axes = tuple(
+                batch if 0 in places else tuple(place + len(outer) for place in places)
+                for places in made.axes
+            )
+            reader.turned.pop(output, None)
+            reader.symbols.pop(output, None)
+            keep(reader, output, Turned(whole, (*outer, *made.view), axes))
 
 
 # Operators on axes.
 
 
 def _transpose(reader: Reader, node: Node, value: Turned) -> Turned:
-    rank = len(value.order)
+    rank = len(value.axes)
     perm: Any = node.attributes.get("perm", [*range(rank)][::-1])
     if sorted(perm) != [*range(rank)]:
         raise UnsupportedError(f"{where(node)}: expected {rank} axes, received {perm!r:.80}")
-    return replace(value, order=tuple(value.order[axis] for axis in perm), turned=True)
+    return replace(value, axes=tuple(value.axes[axis] for axis in perm), turned=True)
 
 
 def _squeeze(reader: Reader, node: Node, value: Turned) -> Turned:
@@ -205,94 +305,110 @@ def _squeeze(reader: Reader, node: Node, value: Turned) -> Turned:
         axes = [axis for axis, size in enumerate(sizes) if size == 1]
     if any(sizes[axis] != 1 for axis in axes):
         raise UnsupportedError(f"{where(node)}: expected sizes of 1, received {sizes}")
-    return value.without([value.order[axis] for axis in axes])
+    return value.without(axes)
 
 
-def _new_axes(reader: Reader, node: Node, rank: int) -> list[int]:
+def new_axes(reader: Reader, node: Node, rank: int) -> list[int]:
+    """Return the axes that an Unsqueeze adds to a value of so many."""
     given: Any = reader.constant(node, 1)
     named: Any = node.attributes.get("axes", []) if given is None else np.ravel(given).tolist()
     return axes_of(node, given, rank + len(named)) or []
 
 
 def _unsqueeze(reader: Reader, node: Node, value: Turned) -> Turned:
-    order, view = list(value.order), value.view
-    for axis in _new_axes(reader, node, len(order)):
-        view = (*view, 1)
-        order.insert(axis, len(view))
-    return replace(value, view=view, order=tuple(order))
+    axes = list(value.axes)
+    for axis in new_axes(reader, node, len(axes)):
+        axes.insert(axis, ())
+    return replace(value, axes=tuple(axes))
 
 
 def _reshape(reader: Reader, node: Node, value: Turned) -> Turned:
-    """Join axes that follow each other in both orders; axes of size 1 come and go."""
-    sizes = value.sizes
-    last = value.order[-1] == len(value.order) - 1
-    if not value.rows and last and _joined(reader, node, value.view):
-        return replace(value, rows=True)
-    if value.rows:
-        target = np.ravel(read_shapes.sizes(reader, node, node.inputs[1])).tolist()
-        apart = replace(value, rows=False)
-        left = [(a, b) for a, b in zip(target, apart.sizes, strict=False) if _other(a, b)]
-        if len(target) != len(apart.sizes) or [a for a, _ in left] not in ([], [-1]):
-            raise UnsupportedError(f"{where(node)}: no reshape of {sizes} to {target} here")
-        return apart
-    target = _resolved(reader, node, sizes)
-    value = value.without([p for p, size in enumerate(value.view, 1) if size == 1])
-    rest = list(zip(value.sizes, value.order, strict=True))
-    groups: list[list[int]] = []
-    for size in target:
-        group: list[int] = []
-        count: Any = 1
-        while rest and size != 1 and count != size:
-            part, place = rest.pop(0)
-            numbers = isinstance(part, int) and isinstance(count, int)
-            count = part if not group else count * part if numbers else ""
-            group.append(place)
-        follows = all(b == a + 1 for a, b in itertools.pairwise(group))
-        if count != size or not follows or (0 in group and len(group) > 1):
-            raise UnsupportedError(f"{where(node)}: no reshape of {sizes} to {target} here")
-        groups.append(group)
-    if rest:
-        raise UnsupportedError(f"{where(node)}: no reshape of {sizes} to {target} here")
-    places = sorted(range(len(groups)), key=lambda i: groups[i] or [len(value.order)])
-    view = tuple(None if target[i] is None else int(target[i]) for i in places[1:])  # type: ignore[arg-type]
-    return replace(value, view=view, order=tuple(places.index(i) for i in range(len(groups))))
-
-
-def _other(size: Any, own: Size) -> bool:
-    return bool(size != (read_shapes.UNKNOWN if own is None else own))
-
-
-def _resolved(reader: Reader, node: Node, sizes: list[Size]) -> list[Size]:
-    """Return the target's sizes, with no 0 and no -1 among them."""
     given = np.ravel(read_shapes.sizes(reader, node, node.inputs[1])).tolist()
-    target: list[Any] = [sizes[i] if size == 0 else size for i, size in enumerate(given)]
-    target = [None if size == read_shapes.UNKNOWN else size for size in target]
-    if -1 not in target:
-        return target
-    left = [size for size in sizes if size not in target and not isinstance(size, int)]
-    if left:  # the batch, or the steps, whose number is unknown
-        target[target.index(-1)] = left[0]
-    else:
-        every, known = (
-            math.prod(s for s in some if isinstance(s, int) and s != -1) for some in (sizes, target)
-        )
-        target[target.index(-1)] = every // max(known, 1)
-    return target
+    sizes = value.sizes
+    zero = not node.attributes.get("allowzero", 0)
+    target = [sizes[at] if size == 0 and zero else size for at, size in enumerate(given)]
+    if -1 not in target and target.count(read_shapes.ROWS) == 1:
+        target[target.index(read_shapes.ROWS)] = -1
+    made = value.reshaped_to(target, alone=reader.alone)
+    if made is None:
+        raise UnsupportedError(f"{where(node)}: no reshape of {sizes} to {given} here")
+    return made
+
+
+def _flatten(reader: Reader, node: Node, value: Turned) -> Turned:
+    rank = len(value.axes)
+    axis = rank if node.attributes.get("axis") == rank else axis_of(node, 1, rank)
+    front, back = value.axes[:axis], value.axes[axis:]
+    return replace(value, axes=(tuple(chain(*front)), tuple(chain(*back))))
+
+
+def _expand(reader: Reader, node: Node, value: Turned) -> Turned:
+    """Repeat axes of size 1, by a product with ones."""
+    target = np.ravel(read_shapes.sizes(reader, node, node.inputs[1])).tolist()
+    value, wanted = value.settled(reader), [1] * (len(value.axes) - len(target)) + target
+    growing = {
+        axis: size
+        for axis, (size, own) in enumerate(zip(wanted, value.sizes, strict=False))
+        if size not in (1, own)
+    }
+    if len(wanted) != len(value.axes) or any(
+        value.axes[axis] or not isinstance(size, int) for axis, size in growing.items()
+    ):
+        raise UnsupportedError(f"{where(node)}: no {value.sizes} as {target} here")
+    for axis in growing:
+        value = value.placed(axis)
+    shape = [1] * (len(value.view) + 1)
+    for axis, size in growing.items():
+        shape[value.axes[axis][0]] = size
+    x = Symbol(value.reshaped(reader))
+    reader.claim(math.prod(shape) * 4, where(node))
+    ones = reader.apply("ConstantArray", x, value=np.ones(shape, np.float32))
+    made = reader.apply("Multiply", x, ones).tensor
+    return replace(value, tensor=made, view=tuple(made.shape[1:]))
 
 
 def _gather(reader: Reader, node: Node, value: Turned) -> Turned:
-    axis = axis_of(node, 0, len(value.order))
+    axis = axis_of(node, 0, len(value.axes))
     index = reader.needed(node, 1)
-    if index.ndim == 1 and 1 < index.size <= _MOST:
-        spans = [(int(at), None if at == -1 else int(at) + 1, 1) for at in index]
-        parts = [_part(reader, node, value, axis, span) for span in spans]
-        return _together(reader, parts, value.order[axis])
-    if index.size != 1 or index.ndim > 1:
-        raise UnsupportedError(f"{where(node)}: expected one index, received {index.shape}")
-    at = int(index.reshape(()))
-    span = (at, None if at == -1 else at + 1, 1)
-    part = _part(reader, node, value, axis, span, keep=bool(index.ndim))
-    return part if index.ndim else part.without([value.order[axis]])
+    size = value.sizes[axis]
+    whole = [int(at) for at in np.ravel(index)]
+    if isinstance(size, int):
+        if any(not -size <= at < size for at in whole):
+            raise UnsupportedError(f"{where(node)}: expected indices of {size}, received {whole}")
+        whole = [at % size for at in whole]
+    spans = _spans(whole)
+    if not 0 < len(spans) <= _MOST:
+        raise UnsupportedError(
+            f"{where(node)}: expected at most {_MOST} parts, received an index of shape "
+            f"{index.shape}"
+        )
+    parts = [_part(reader, node, value, axis, span, keep=bool(index.ndim)) for span in spans]
+    made = _together(reader, parts, axis) if len(parts) > 1 else parts[0]
+    if not index.ndim:
+        return made.without([axis])
+    if index.ndim == 1:
+        return made
+    sizes = made.sizes
+    apart = made.reshaped_to([*sizes[:axis], *index.shape, *sizes[axis + 1 :]], alone=reader.alone)
+    if apart is None:
+        raise UnsupportedError(f"{where(node)}: no index of shape {index.shape} here")
+    return apart
+
+
+def _spans(index: Sequence[int]) -> list[Span]:
+    """Return slices of which the parts together are the elements of an index."""
+    spans: list[Span] = []
+    left = [*index]
+    while left:
+        start, step, count = left[0], left[1] - left[0] if len(left) > 1 else 0, 1
+        while step and count < len(left) and left[count] == start + count * step:
+            count += 1
+        step = step if count > 1 else 1
+        end = start + count * step
+        passed = end if (end < 0) == (start < 0) else None  # else the axis ends there
+        spans.append((start, passed, step))
+        left = left[count:]
+    return spans
 
 
 def _slice(reader: Reader, node: Node, value: Turned) -> Turned:
@@ -306,20 +422,18 @@ def _slice(reader: Reader, node: Node, value: Turned) -> Turned:
     for axis, start, end, step in zip(axes, starts, ends, steps or [1] * len(starts), strict=True):
         last = None if end >= most or (step < 0 and end < -most) else end
         first = None if start >= most else start
-        value = _part(reader, node, value, int(axis) % len(value.order), (first, last, step))
+        value = _part(reader, node, value, int(axis) % len(value.axes), (first, last, step))
     return value
-
-
-Span = tuple[int | None, int | None, int]
 
 
 def _part(
     reader: Reader, node: Node, value: Turned, axis: int, span: Span, keep: bool = True
 ) -> Turned:
     """Return a slice of one axis; the tensor need not have an axis for a single element."""
-    place = value.order[axis]
-    if not place:
-        raise UnsupportedError(f"{where(node)}: expected an axis beside the batch's")
+    if not value.axes[axis]:
+        _item(node, 1, span)
+        return value
+    value, place = _alone(reader, node, value, axis)
     size = value.view[place - 1]
     item, left = _item(node, size, span)
     if left == size and span[2] == 1 and (size is not None or span == (0, None, 1)):
@@ -338,6 +452,17 @@ def _part(
     index = [*[[None, None, None]] * at, item]
     made = reader.apply("GetItem", Symbol(whole), index=index).tensor
     return replace(value, tensor=made, view=(*value.view[: place - 1], left, *value.view[place:]))
+
+
+def _alone(reader: Reader, node: Node, value: Turned, axis: int) -> tuple[Turned, int]:
+    """Return a value of which an axis is one place, and that place."""
+    if len(value.axes[axis]) > 1:
+        value = value.settled(reader)
+    if 0 in value.axes[axis]:
+        raise UnsupportedError(
+            f"{where(node)}: expected an axis beside the batch's, received {value.sizes}"
+        )
+    return value, value.axes[axis][0]
 
 
 def _item(node: Node, size: int | None, span: Span) -> tuple[Any, int | None]:
@@ -379,20 +504,41 @@ def _located(reader: Reader, value: Turned, place: int) -> tuple[SymbolicTensor,
     return value.tensor, *own
 
 
+def _split(reader: Reader, node: Node) -> None:
+    value = _value(reader, node)
+    axis = axis_of(node, 0, len(value.axes))
+    size, count = value.sizes[axis], len(node.outputs)
+    if not isinstance(size, int):
+        raise UnsupportedError(
+            f"{where(node)}: expected a known axis beside the batch's, received {value.sizes}"
+        )
+    given: Any = reader.constant(node, 1)
+    given = node.attributes.get("split") if given is None else np.ravel(given).tolist()
+    ends = np.cumsum(given or [-(-size // count)] * count).tolist()
+    if len(ends) != count or (given and ends[-1] != size):
+        raise UnsupportedError(f"{where(node)}: expected parts of {size}, received {given}")
+    for name, start, end in zip(node.outputs, [0, *ends], ends, strict=False):
+        if reader.used(name):
+            keep(reader, name, _part(reader, node, value, axis, (start, min(end, size), 1)))
+
+
 def _concat(reader: Reader, node: Node, value: Turned) -> Turned:
-    values = [find(reader, name) for name in node.inputs]
-    axis = axis_of(node, 0, len(value.order))
-    place = value.order[axis]
-    known = [v for v in values if v is not None and v.order == value.order]
-    if len(known) < len(values) or not place:
+    axis = axis_of(node, 0, len(value.axes))
+    found = [find(reader, name) for name in node.inputs]
+    values = [one.settled(reader).placed(axis) for one in found if one]
+    others = {(*one.axes[:axis], (), *one.axes[axis + 1 :]) for one in values}
+    apart = all(len(one.axes[axis]) == 1 and 0 not in one.axes[axis] for one in values)
+    if len(values) < len(found) or len(others) > 1 or not apart:
         raise UnsupportedError(
             f"{where(node)}: expected values whose axes have one order, and an axis beside the "
             "batch's"
         )
-    return _together(reader, known, place)
+    return _together(reader, values, axis)
 
 
-def _together(reader: Reader, values: Sequence[Turned], place: int) -> Turned:
+def _together(reader: Reader, values: Sequence[Turned], axis: int) -> Turned:
+    values = [value.placed(axis) for value in values]
+    (place,) = values[0].axes[axis]
     parts = [Symbol(value.reshaped(reader)) for value in values]
     made = reader.apply("Concatenate", *parts, axis=place) if len(parts) > 1 else parts[0]
     return replace(values[0], tensor=made.tensor, view=tuple(made.tensor.shape[1:]))
@@ -400,6 +546,8 @@ def _together(reader: Reader, values: Sequence[Turned], place: int) -> Turned:
 
 _OPERATORS: dict[str, Callable[[Reader, Node, Turned], Turned]] = {
     "Concat": _concat,
+    "Expand": _expand,
+    "Flatten": _flatten,
     "Gather": _gather,
     "Reshape": _reshape,
     "Slice": _slice,
@@ -407,3 +555,6 @@ _OPERATORS: dict[str, Callable[[Reader, Node, Turned], Turned]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
+
+HANDLED = frozenset((*EACH, *_ALONG, *_REDUCTIONS, *_OPERATORS, "Split"))
+"""The operators that are converted here."""

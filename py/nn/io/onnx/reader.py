@@ -74,11 +74,13 @@ class Reader:
         same: output of a node that need not be computed -> the value that it equals.
         fills: values that are one number everywhere, of any batch -> the number.
         whole: whole numbers computed from a value -> that value and the nodes.
+        strided: indices that count the samples -> stride and offsets, see `read_strided`.
         turned: values whose batch is not the first axis, see `read_turned`.
         steps: input of a model of one step -> the values of all steps, see `read_steps`.
         integers: values of the model that are integers in the graph -> their dtype.
         outputs: the names of the graph's outputs.
         makers: value -> the node that computes it.
+        alone: whether the graph states a batch of 1, which is any batch here.
     """
 
     def __init__(self, graph: Graph, opset: int, room: int = _ROOM, ours: bool = False) -> None:
@@ -93,9 +95,12 @@ class Reader:
         self.same: dict[str, str] = {}
         self.fills: dict[str, float] = {}
         self.whole: dict[str, tuple[Symbol, list[Node]]] = {}
+        self.strided: dict[str, tuple[int, Any]] = {}
         self.turned: dict[str, Any] = {}
         self.steps: dict[SymbolicTensor, Symbol] = {}
         self.integers: dict[str, np.dtype[Any]] = {}
+        inputs = [value for value in graph.inputs if value.name not in self.constants]
+        self.alone = any((value.shape or [None])[0] == 1 for value in inputs)
         self.outputs = {value.name for value in graph.outputs}
         self.makers = {name: node for node in graph.nodes for name in node.outputs if name}
         self._consumers: dict[str, list[Node]] = {}

@@ -69,6 +69,11 @@ TABLE: dict[str, tuple[list[str], dict[str, Any], tuple[int, ...], dict[str, Any
     ),
     "DequantizeLinear": ([], {}, ROWS, {}, {"axis": [], "block_size": [], "output_dtype": []}),
     "Dropout": (["x"], {}, ROWS, {}, {"ratio": [0.9], "seed": [3]}),
+    "Einsum": (
+        ["x", "w"], {"w": random(4, 5)}, STEPS, {"equation": "bst,tu->bsu"},
+        {"equation": ["bst,tu->bus", "abc,cd->adb", "bst,tu->bu", "bst,tu->bstu", "...t,tu->...u",
+                      "bst,tu"]},
+    ),
     "Elu": (["x"], {}, ROWS, {}, {"alpha": [0.3]}),
     "Flatten": (["x"], {}, STEPS, {}, {"axis": [0, 2, -1]}),
     "GRU": (

@@ -6,7 +6,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support import drawn_graphs
+from tests.support import drawn_graphs, drawn_turns
 
 
 @settings(deadline=None, max_examples=250)
@@ -19,3 +19,9 @@ def test_a_graph_drawn_at_random_is_computed_as_by_onnx_runtime_or_refused(seed)
 @given(st.integers(0, 2**32))
 def test_a_graph_of_unknown_sizes_is_computed_as_by_onnx_runtime_or_refused(seed):
     drawn_graphs.examine_unknown_sizes(seed)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 2**32))
+def test_a_graph_whose_batch_moves_among_the_axes_is_computed_as_by_onnx_runtime(seed):
+    assert drawn_turns.examine(seed) is None

@@ -203,11 +203,11 @@ def test_inputs_that_no_layer_has_are_refused(place, says):
 @pytest.mark.parametrize(
     ("node", "says"),
     [
-        (helper.make_node("Flatten", ["t"], ["y"], name="node"), "batch as the first axis"),
-        (helper.make_node("Softmax", ["t"], ["y"], name="node"), "batch as the first axis"),
+        (helper.make_node("Softmax", ["t"], ["y"], name="node", axis=1), "the first axis"),
+        (helper.make_node("PRelu", ["t", "c"], ["y"], name="node"), "batch as the first axis"),
         (helper.make_node("Reshape", ["t", "s"], ["y"], name="node"), "no reshape"),
         (helper.make_node("Add", ["t", "x"], ["y"], name="node"), "axes have one order"),
-        (helper.make_node("Add", ["t", "c"], ["y"], name="node"), "constants of the last axis"),
+        (helper.make_node("Add", ["t", "d"], ["y"], name="node"), "constant that fits"),
         (helper.make_node("Concat", ["t", "x"], ["y"], name="node", axis=2), "one order"),
         (helper.make_node("Gather", ["t", "i"], ["y"], name="node", axis=1), "beside the batch's"),
         (helper.make_node("Squeeze", ["t", "i"], ["y"], name="node"), "sizes of 1"),
@@ -216,7 +216,12 @@ def test_inputs_that_no_layer_has_are_refused(place, says):
 )
 def test_operators_that_need_the_batch_in_front_are_refused_elsewhere(node, says):
     nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0, 2]), node]
-    constants = {"s": np.array([4, 6]), "c": random(4, 1, 1), "i": np.array([0])}
+    constants = {
+        "s": np.array([4, 6]),
+        "c": random(4, 1, 1),
+        "d": random(1, 5, 1),
+        "i": np.array([0]),
+    }
     with pytest.raises(errors.UnsupportedError, match=f"onnx {node.op_type} 'node': .*{says}"):
         nn.io.load(graph(nodes, constants, {"x": ["n", 4, 3]}, ["y"]))
 
@@ -224,10 +229,10 @@ def test_operators_that_need_the_batch_in_front_are_refused_elsewhere(node, says
 def test_an_operator_on_the_last_axis_is_refused_where_that_is_the_batch():
     nodes = [
         helper.make_node("Transpose", ["x"], ["t"], perm=[1, 2, 0]),
-        helper.make_node("Add", ["t", "c"], ["y"], name="node"),
+        helper.make_node("MatMul", ["t", "c"], ["y"], name="node"),
     ]
-    with pytest.raises(errors.UnsupportedError, match=r"onnx Add 'node': .*axes have one order"):
-        nn.io.load(graph(nodes, {"c": random(1)}, {"x": ["n", 4, 3]}, ["y"]))
+    with pytest.raises(errors.UnsupportedError, match=r"onnx MatMul 'node': .*the first axis"):
+        nn.io.load(graph(nodes, {"c": random(5, 2)}, {"x": ["n", 4, 3]}, ["y"]))
 
 
 def test_a_loop_is_refused_by_its_name():
