@@ -18,6 +18,7 @@ from nn.io.onnx import (
     read_rearranged,
     read_recurrent,
     read_shapes,
+    read_softplus,
     read_windows,
 )
 from nn.io.onnx.messages import Node
@@ -421,6 +422,7 @@ OPERATORS: dict[str, Handle] = {
     "Gather": _gather,
     "Gelu": _gelu,
     "Gemm": _gemm,
+    "Greater": read_softplus.compare,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _activation("hard_silu"),
     "Identity": _same_value,
@@ -443,4 +445,5 @@ OPERATORS: dict[str, Handle] = {
     "Softsign": _activation("softsign"),
     "Tanh": _activation("tanh"),
     "Transpose": _transpose,
+    "Where": read_softplus.select,
 }

@@ -11,6 +11,7 @@ import numpy as np
 from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node
+from nn.io.onnx.read_mixed import mixed
 from nn.io.onnx.reader import Reader, Symbol, where
 
 _MOST = 1 << 16  # pixels of a side that are compared one by one
@@ -45,10 +46,13 @@ def resize(reader: Reader, node: Node) -> None:
     sizes, factors = _amounts(reader, node, x)
     whole = all(factor >= 1 and factor == int(factor) for factor in factors)
     kind = _interpolation(node, x.sizes[1:], sizes, whole)
-    if whole:
+    cut = any(size != int(size) for size in sizes)
+    if kind is None or (cut and kind == "bilinear"):
+        made = mixed(reader, node, x, sizes, factors)
+    elif whole:
         size = [int(factor) for factor in factors]
         made = reader.apply("UpSampling2D", x, size=size, interpolation=kind)
-    elif all(size == int(size) for size in sizes):
+    elif not cut:
         made = reader.apply("Resizing", x, height=int(sizes[0]), width=int(sizes[1]),
                             interpolation=kind)  # fmt: skip
     else:
@@ -71,7 +75,7 @@ def _repeated(reader: Reader, node: Node, x: Symbol) -> Symbol:
             f"{where(node)}: expected images, or whole factors of sequences or volumes, received "
             f"{x.rank} axes by {factors}"
         )
-    if _interpolation(node, [], [], True) != "nearest":
+    if _interpolation(node, [], [], whole=True) != "nearest":
         raise UnsupportedError(f"{where(node)}: expected the mode 'nearest' where no images are")
     size = [int(n) for n in factors[2:]]
     if x.rank == 3:
@@ -92,7 +96,12 @@ def _amounts(reader: Reader, node: Node, x: Symbol) -> tuple[list[float], list[f
         return sizes, [a / b if b else 0.0 for a, b in zip(sizes, old, strict=True)]
     given = np.ravel(reader.needed(node, 2 if reader.opset > 10 else 1)).tolist()
     factors = _of_images(node, given, [1, 1])
-    return [a * b if b else 0.5 for a, b in zip(factors, old, strict=True)], factors
+    # ONNX Runtime multiplies floats of 32 bits: 5 by 2.6 is 13.
+    sizes = [
+        float(np.float32(a) * np.float32(b)) if b else 0.5
+        for a, b in zip(factors, old, strict=True)
+    ]
+    return sizes, factors
 
 
 def _of_images(node: Node, given: list[Any], kept: list[int | None]) -> list[float]:
@@ -109,8 +118,9 @@ def _of_images(node: Node, given: list[Any], kept: list[int | None]) -> list[flo
     return [height, width]
 
 
-def _interpolation(node: Node, old: list[int | None], new: list[float], whole: bool) -> str:
-    """Return "nearest" or "bilinear" if a layer takes or mixes pixels as the node does."""
+def _interpolation(node: Node, old: list[int | None], new: list[float], whole: bool) -> str | None:
+    """Return "nearest" or "bilinear" if a layer takes or mixes pixels as the node does, None if
+    it mixes them in another way."""
     named: Any = node.attributes.get
     mode, how = named("mode", "nearest"), named("coordinate_transformation_mode", "half_pixel")
     rule = (how, named("nearest_mode", "round_prefer_floor"))
@@ -126,6 +136,8 @@ def _interpolation(node: Node, old: list[int | None], new: list[float], whole: b
             return "nearest"
         if all(_same(rule, b, a) for a, b in zip(new, old, strict=True)):
             return "nearest"
+    if mode != "nearest":
+        return None
     raise UnsupportedError(f"{where(node)}: no mode {mode!r} with {rule} here")
 
 

@@ -156,8 +156,8 @@ def known() -> dict[str, set[str]]:
         if schema.domain == "" and schema.name in OPERATORS:
             found.setdefault(schema.name, set()).update(set(schema.attributes) - OLD)
     # Before opset 7 they said how constants broadcast, and what are inputs now.
-    past = {"Add": {"axis"}, "Sub": {"axis"}, "Mul": {"axis"}, "Div": {"axis"}, "Pow": {"axis"},
-            "Reshape": {"shape"}, "Clip": {"min", "max"}}  # fmt: skip
+    broadcast = ("Add", "Div", "Greater", "Mul", "Pow", "Sub")
+    past = {name: {"axis"} for name in broadcast} | {"Reshape": {"shape"}, "Clip": {"min", "max"}}
     return {name: names - past.get(name, set()) for name, names in found.items()}
 
 

@@ -574,7 +574,7 @@ def test_images_are_enlarged_as_onnx_does(options, factors, by):
 @given(
     st.sampled_from(["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"]),
     st.sampled_from(["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]),
-    st.sampled_from(["linear", "nearest"]),
+    st.sampled_from(["linear", "nearest", "cubic"]),
     st.tuples(st.integers(1, 9), st.integers(1, 9)),
     st.tuples(st.integers(1, 6), st.integers(1, 6)),
 )
@@ -582,18 +582,31 @@ def test_images_get_any_size_as_onnx_gives_it_or_are_refused(how, rounding, mode
     options = {"coordinate_transformation_mode": how, "nearest_mode": rounding, "mode": mode}
     nodes = [node("Resize", ["x", "", "", "sizes"], "y", **options)]
     constants = {"sizes": np.array([2, 3, *new])}
-    rule = (how, mode) if mode == "linear" else (how, mode, rounding)
-    never = ("half_pixel", "linear"), ("half_pixel", "nearest", "round_prefer_ceil")
-    refused = contextlib.suppress(() if rule in never else errors.UnsupportedError)
-    with refused:
+    own = (how, rounding) == ("half_pixel", "round_prefer_ceil")
+    refused = errors.UnsupportedError if mode == "nearest" and not own else ()
+    with contextlib.suppress(refused):
         assert_imported(nodes, constants, (3, *old), random(2, 3, *old))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from(["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"]),
+    st.sampled_from([{"mode": "linear"}, {"mode": "cubic"}, {"mode": "cubic", "exclude_outside": 1},
+                     {"mode": "cubic", "cubic_coeff_a": -0.5}]),
+    st.tuples(*[st.sampled_from([0.4, 0.5, 1, 1.3, 1.5, 2, 2.6, 3])] * 2),
+    st.tuples(st.integers(3, 7), st.integers(3, 7)),
+)  # fmt: skip
+def test_images_of_known_sizes_are_mixed_by_any_factor_as_by_onnx_runtime(how, mode, factors, old):
+    options = {"coordinate_transformation_mode": how, **mode}
+    nodes = [node("Resize", ["x", "", "scales"], "y", **options)]
+    constants = {"scales": np.array([1, 1, *factors], np.float32)}
+    assert_imported(nodes, constants, (3, *old), random(2, 3, *old))
 
 
 @pytest.mark.parametrize(
     ("options", "scales"),
     [
-        ({"mode": "linear", "coordinate_transformation_mode": "align_corners"}, [1, 1, 2, 2]),
-        ({"mode": "cubic"}, [1, 1, 2, 2]),
+        ({"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"}, [1, 1, 2, 2]),
         ({"mode": "nearest"}, [1, 1, 1.3, 2]),
         ({"mode": "nearest"}, [1, 2, 2, 2]),
         ({"mode": "nearest"}, [2, 1, 2, 2]),

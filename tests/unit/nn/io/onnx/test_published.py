@@ -224,3 +224,24 @@ def test_pools_of_values_below_zero_with_pads_open_where_the_sizes_are_known(siz
     else:
         with pytest.raises(errors.UnsupportedError, match=r"onnx MaxPool .*expected a known shape"):
             nn.io.load(data)
+
+
+@pytest.mark.parametrize("beta", [None, 2.0])
+def test_softplus_of_pytorch_s_newest_exporter_is_softplus(beta):
+    scaled = "x" if beta is None else "s"
+    nodes = [node("Mul", ["x", "beta"], "s")] * (beta is not None)
+    nodes += [node("Softplus", [scaled], "p"), node("Greater", [scaled, "limit"], "c")]
+    nodes += [node("Div", ["p", "beta"], "d")] * (beta is not None)
+    nodes.append(node("Where", ["c", "x", "p" if beta is None else "d"], "y"))
+    constants = {"limit": np.float32(20)} | ({} if beta is None else {"beta": np.float32(beta)})
+    x = np.linspace(-30, 30, 121, dtype=np.float32).reshape(11, 11)
+    expect_same(graph(nodes, constants, x.shape, 18), x)
+
+
+def test_other_comparisons_and_choices_are_refused():
+    compared = node("Greater", ["x", "limit"], "c")
+    chosen = node("Where", ["c", "x", "limit"], "y")
+    with pytest.raises(errors.UnsupportedError, match="no comparison here, but as a part of"):
+        nn.io.load(graph([compared, chosen], {"limit": np.float32(20)}, (2, 3)))
+    with pytest.raises(errors.UnsupportedError, match="no choice here, but as a part of"):
+        nn.io.load(graph([chosen], {"limit": np.float32(20), "c": np.array([True])}, (2, 3)))
