@@ -106,16 +106,21 @@ def _come_back(kinds: list[str], format: str, seed: int) -> None:
 
 
 def read_graphs(seed: int, end: float) -> bool:
-    """Read drawn graphs of ONNX; return whether each is computed as by ONNX Runtime or refused."""
-    from tests.support import drawn_graphs  # it imports ONNX Runtime, which no other process needs
+    """Read drawn graphs of ONNX; return whether each is computed as by ONNX Runtime, or refused
+    where only the batch does not move."""
+    # They import ONNX Runtime, which no other process needs.
+    from tests.support import drawn_graphs, drawn_turns
 
     kernels.load()
     found: Counter[str] = Counter()
     failures: list[str] = []
+    examiners = (
+        drawn_graphs.examine, drawn_graphs.examine_unknown_sizes, drawn_turns.examine_turns,
+    )  # fmt: skip
     for number in range(seed, seed + GRAPHS):
         if time.monotonic() > end:
             break
-        for examine in (drawn_graphs.examine, drawn_graphs.examine_unknown_sizes):
+        for examine in examiners:
             try:
                 found[examine(number)] += 1
             except Exception as error:
@@ -124,4 +129,4 @@ def read_graphs(seed: int, end: float) -> bool:
     lines = [f"graphs of ONNX: {done}, {dict(found)}", *failures[:SHOWN], ""]
     sys.stdout.write("\n".join(lines))
     sys.stdout.flush()
-    return done == 2 * GRAPHS
+    return done == len(examiners) * GRAPHS

@@ -58,7 +58,7 @@ def test_convolutions_of_sequences_keep_the_graph_s_order():
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("ceil", [0, 1])
 def test_pools_see_what_onnx_runtime_sees_at_all_edges(window, stride, ceil):
-    for size in range(window, 8):
+    for size in range(window + 1, window + 4):
         for before, after in product(range(window), repeat=2):
             options = {
                 "kernel_shape": [window, 1], "strides": [stride, 1], "ceil_mode": ceil,
