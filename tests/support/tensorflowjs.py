@@ -33,13 +33,24 @@ const run = (model, inputs) => {
 async function predict({files, inputs}) {
   return {outputs: run(await load(files), inputs)};
 }
-async function write({code, inputs}) {
-  const model = await new Function('tf', code)(tf);
+async function train(model, {inputs, targets}, steps) {
+  const made = list => list.map(({values, shape}) => tf.tensor(values, shape));
+  const [x, y] = [made(inputs), made(targets)].map(list => list.length > 1 ? list : list[0]);
+  const losses = [];
+  for (let step = 0; step < steps; step++) losses.push([await model.trainOnBatch(x, y)].flat());
+  return losses;
+}
+async function write(task) {
+  const model = await new Function('tf', task.code)(tf);
+  if (task.targets) await train(model, task, task.steps);
   let saved;
-  await model.save(tf.io.withSaveHandler(async artifacts => { saved = artifacts; return {}; }));
-  const {modelTopology, weightSpecs} = saved;
+  const handler = tf.io.withSaveHandler(async artifacts => { saved = artifacts; return {}; });
+  await model.save(handler, {includeOptimizer: Boolean(task.targets)});
+  const {modelTopology, weightSpecs, trainingConfig} = saved;
   const weights = Buffer.from(new Uint8Array(saved.weightData)).toString('base64');
-  return {modelTopology, weightSpecs, weights, outputs: run(model, inputs)};
+  const outputs = run(model, task.inputs);
+  const losses = task.targets ? await train(model, task, task.steps) : [];
+  return {modelTopology, weightSpecs, trainingConfig, weights, outputs, losses};
 }
 (async () => {
   await tf.setBackend('cpu');
@@ -92,3 +103,14 @@ def task(files: Mapping[str, bytes], *inputs: Array) -> dict[str, Any]:
 def writing(code: str, *inputs: Array) -> dict[str, Any]:
     """Save and run the model that JavaScript returns: the parts of the file, and {"outputs"}."""
     return {"code": code, "inputs": _sent(inputs)}
+
+
+def training(
+    code: str, inputs: Sequence[Array], targets: Sequence[Array], steps: int
+) -> dict[str, Any]:
+    """Train the model that JavaScript returns, save it with its optimizer, and train on.
+
+    The answer is that of `writing`, with "trainingConfig" and the "losses", with the metrics, of
+    the later steps; there are as many of these as before the model was saved.
+    """
+    return {**writing(code, *inputs), "targets": _sent(targets), "steps": steps}

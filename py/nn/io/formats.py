@@ -39,7 +39,7 @@ ENDINGS = {
 WEIGHT_ENDINGS = {".weights.h5": "weights.h5", ".npz": "npz", ".safetensors": "safetensors"}
 """End of a file's name -> format of weights alone."""
 
-TRAINED = ("npz", "keras", "h5")
+TRAINED = ("npz", "keras", "h5", "tfjs")
 """Formats whose files may hold the training state and the arguments of `compile`."""
 
 HDF5 = b"\x89HDF\r\n\x1a\n"

@@ -179,8 +179,17 @@ def _chosen(config: Any) -> Any:
     return found.get("optimizer", found.get("optimizer_config"))
 
 
+# Names that losses had in Keras 2 and have in TensorFlow.js.
+_OLDER = {
+    "cosine_proximity": "cosine_similarity",
+    "kullback_leibler_divergence": "kl_divergence",
+}
+
+
 def _read(value: Any, where: str) -> Any:
     """Return settings as `compile` accepts them, without those that only Keras needs."""
+    if where == "loss" and isinstance(value, str):
+        return _OLDER.get(value, value)
     if isinstance(value, list):
         return [_read(item, where) for item in value]
     if not isinstance(value, dict):

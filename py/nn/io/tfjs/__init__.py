@@ -58,20 +58,32 @@ def load(
     *,
     custom_objects: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    compile: bool = True,
 ) -> Model:
     """Return the model of layers-model files, given by name or as a zip archive.
+
+    A file that was saved with `includeOptimizer` also has the arguments of `compile` and the
+    optimizer's state; `compile=False` leaves them out.
 
     Raises:
         FormatError: see `nn.io.errors` for its subclasses.
     """
     document, arrays = manifest.decode(_files(data, limits), limits)
+    groups = document.get("weightsManifest") or [{"weights": document["weightSpecs"]}]
+    entries = [entry for group in groups for entry in group["weights"]]
+    slots = [arrays.pop(e["name"]) for e in entries if e.get("group") == "optimizer"]
     topology = document["modelTopology"]
     settings = read_config.read(
         topology.get("model_config", topology), custom_objects, topology.get("keras_version", "2")
     )
     model = snapshot.build(settings, custom_objects=custom_objects, limits=limits)
     variables = names.of_weights(model)
-    snapshot.assign(variables, names.rename(arrays, variables))
+    weights = names.rename(arrays, variables)
+    snapshot.assign(variables, weights)
+    training = document.get("trainingConfig")
+    if compile and training:
+        listed = map(variables.get, weights)
+        part("nn.io.tfjs.checkpoint").compile_model(model, training, slots, listed)
     return model
 
 
