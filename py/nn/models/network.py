@@ -26,6 +26,7 @@ CONVERTED = ("int", "uint", "bool", "float16")
 class Network(Layer):
     """The base of `Trainer` and `Model`: what runs a graph of layers, but not how it is trained."""
 
+    several_inputs = True
     kind = "Model"
     """The name of its class in files; subclasses of a user's own are written as this."""
     labels: Sequence[str] | None = None

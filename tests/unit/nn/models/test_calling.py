@@ -90,3 +90,36 @@ def test_a_cropping_that_leaves_nothing_of_an_unknown_size_is_refused() -> None:
 def test_classes_are_not_counted_of_labels_below_0() -> None:
     with pytest.raises(ShapeError, match="labels from 0 on, received -1"):
         nn.data.Dataset(X[:, 0], np.array([0, -1])).class_counts()
+
+
+def of_inputs(count: int, outputs: str, nested: bool) -> nn.Model:
+    """A model of some inputs with one output, a list or a dict of two; or one around it."""
+    inputs = [nn.Input((4, 3), name=f"x{i}") for i in range(count)]
+    both = nn.Concatenate()(inputs) if count > 1 else inputs[0]
+    ends: dict[str, Any] = {"a": nn.Dense(2)(both), "b": nn.LSTM(3)(both)}
+    made = {"one": ends["a"], "list": [*ends.values()], "dict": ends}[outputs]
+    inner = nn.Model(inputs, made)
+    return nn.Model(inputs, inner(inputs)) if nested else inner
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("outputs", ["one", "list", "dict"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_model_called_on_arrays_gives_what_it_predicts(
+    count: int, outputs: str, nested: bool
+) -> None:
+    model = of_inputs(count, outputs, nested)
+    xs = [X + i for i in range(count)]
+    expected = model.predict_on_batch(xs if count > 1 else X)
+    named = {f"x{i}": x for i, x in enumerate(xs)}
+    for given in ([xs], xs, [tuple(xs)], [named]):
+        found = model(*given)
+        assert type(found) in (type(expected), tuple)
+        np.testing.assert_equal(flat(found), flat(expected))
+    with pytest.raises(ShapeError, match="expected inputs"):
+        model([*xs, X])
+
+
+def flat(found: Any) -> list[Any]:
+    made = [*found.values()] if isinstance(found, dict) else found
+    return [*made] if isinstance(made, list | tuple) else [made]
