@@ -1,13 +1,18 @@
 """Gradients of functions of NumPy arrays: of losses, activations and penalties given as functions.
 
+>>> score, pull = differentiate(lambda image: model(image)[:, 3], image)
+>>> gradient = pull(1.0)                           # of the score, for each number of the image
+
 A function runs once on a `Traced` array in place of the argument to differentiate. NumPy passes
 its functions on to that array (NEP 13 and 18), which notes what was computed from what; a walk back
-over these notes gives the gradient. Layers don't use this: `nn.layers.base` says why.
+over these notes gives the gradient. Layers and models that the function calls go back by their own
+`backward`; `nn.layers.base` says why they don't use this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +28,7 @@ def differentiate(function: Callable[..., Any], *arguments: Any, wrt: int = 0) -
     """Return the value of `function(*arguments)` and how a gradient goes back to one argument.
 
     Args:
-        function: a function of arrays.
+        function: a function of arrays, of NumPy's functions, layers and models.
         arguments: its arguments.
         wrt: the place of the argument to differentiate with respect to.
 
@@ -175,6 +180,30 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     def clip(self, low: Any = None, high: Any = None) -> Any:
         return _clip(self, low, high)
+
+
+def through_layer(layer: Any, items: Sequence[Any], training: Any, mask: Any) -> Any:
+    """Return what a layer makes of inputs of which some are traced.
+
+    The gradients of the layer's variables are not computed.
+    """
+    ctx, found = layer.run_on([*map(_value, items)], training, mask)
+    several = isinstance(found, tuple | list)
+    outputs = list(found) if several else [found]
+
+    def pull(place: int, output: int, dy: Any) -> Array:
+        """Return the gradient of an input, from that of one output."""
+        dys = [np.zeros_like(y) for y in outputs]
+        dys[output][...] = dy
+        dx = layer.backward(ctx, tuple(dys) if several else dys[0])
+        part = dx if len(items) == 1 or dx is None else dx[place]
+        return np.zeros_like(items[place].value) if part is None else np.array(part)
+
+    traced = [
+        Traced(y, [(x, partial(pull, i, k)) for i, x in enumerate(items) if isinstance(x, Traced)])
+        for k, y in enumerate(outputs)
+    ]
+    return traced if several else traced[0]
 
 
 def _value(x: Any) -> Any:

@@ -484,6 +484,12 @@ class Layer(metaclass=Checked):
                     "Masking or Embedding(mask_zero=True) makes it"
                 )
             return self._place(items, training)
+        if any(hasattr(i, "through") for i in items):  # of a function that is being differentiated
+            return load("nn.differentiate").through_layer(self, items, training, mask)
+        return self.run_on(items, training, mask)[1]
+
+    def run_on(self, items: list[Any], training: Any, mask: Any) -> tuple[Context, Any]:
+        """Return a context of its own with what `forward` made of arrays in it."""
         if not items or (len(items) > 1 and ours(type(self)) and not self.several_inputs):
             raise ShapeError(f"{self.name}: expected an input, received {len(items)}")
         fed = floats if self.reads_indices else cast
@@ -499,7 +505,7 @@ class Layer(metaclass=Checked):
         own = all(ours(type(layer)) for layer in walk([self]))
         with _of_shapes(self, shapes) if own else nullcontext():
             self.expect_shapes(*shapes)
-            return self.forward(ctx, *arrays, training=training)
+            return ctx, self.forward(ctx, *arrays, training=training)
 
     def expect_shapes(self, *shapes: Shape) -> None:
         """Raise an error for arrays that a graph would refuse."""

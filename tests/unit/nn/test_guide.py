@@ -39,7 +39,7 @@ def given() -> dict[str, Any]:
 async def test_the_examples_of_the_guide_run() -> None:
     names = given()
     examples = [block for block in blocks(DOCS / "nn.md") if block.kind == "python"]
-    assert len(examples) == 8
+    assert len(examples) == 9
     names["fetch_bytes"] = lambda: nn.io.save(names["digits_model"])
     for number, block in enumerate(examples):
         await run(block, names)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nn.differentiate import differentiate
 from nn.training.data_adapter import one_batch
 
 from tests.unit.nn.against_keras.layers.test_layers import CASES as LAYERS
@@ -61,6 +62,66 @@ def test_the_other_layers_backward_is_the_derivative_of_forward(
     kind: str, config: dict[str, Any], x: Any
 ) -> None:
     nn.check_gradients(nn.layers.CLASSES[kind](**config), x, samples=25)
+
+
+def of_several() -> list[tuple[Any, tuple[Any, ...]]]:
+    return [
+        (nn.LSTM(3, return_sequences=True, return_state=True), (STEPS,)),
+        (nn.Bidirectional(nn.GRU(3)), (STEPS,)),
+        (nn.MultiHeadAttention(2, 3), (STEPS, STEPS[:, :2], STEPS[:, 1:3])),
+        (nn.Attention(), (STEPS, STEPS[:, :2])),
+        (nn.Concatenate(), (STEPS, STEPS[..., :2])),
+        (nn.Maximum(), (STEPS, STEPS[::-1])),
+        (nn.Multiply(), (STEPS, RNG.normal(size=(3, 1, 5)))),
+        (nn.Dot(2), (STEPS, STEPS[:, :2])),
+        (branched(), (STEPS, STEPS[:, 0])),
+    ]
+
+
+def branched() -> nn.Model:
+    """A model of two inputs and three outputs, one of them of one input alone."""
+    steps, last = nn.Input((4, 5)), nn.Input((5,))
+    read = nn.LSTM(3, dropout=0.2)(steps)
+    both = nn.Dense(2, activation="softmax")(
+        nn.Concatenate()([read, nn.BatchNormalization()(last)])
+    )
+    return nn.Model([steps, last], [both, read, nn.Dense(2)(last)])
+
+
+def of_one_input() -> list[tuple[Any, tuple[Any, ...]]]:
+    cases = [(kind, config, np.asarray(x)) for kind, config, x in [*LAYERS, *OTHERS]]
+    return [(nn.layers.CLASSES[k](**c), (x,)) for k, c, x in cases if x.dtype.kind == "f"]
+
+
+@pytest.mark.parametrize("place", range(2))
+def test_a_function_that_calls_layers_goes_back_through_them(place: int) -> None:
+    cases = of_several() if place else [*of_one_input(), *of_several()]
+    for layer, xs in cases:
+        if place < len(xs):
+            check_function(
+                lambda *xs, layer=layer: layer([*xs] if len(xs) > 1 else xs[0]), xs, place
+            )
+
+
+def check_function(call: Any, xs: tuple[Any, ...], place: int) -> None:
+    """Compare the gradient of a function of a layer's outputs with central differences, twice."""
+
+    def function(*xs: Any) -> Any:
+        made = call(*xs)
+        parts = made if isinstance(made, list | tuple) else [made]
+        return np.concatenate([2 * np.reshape(part, (len(part), -1)) for part in parts], axis=-1)
+
+    y, pull = differentiate(function, *xs, wrt=place)
+    np.testing.assert_allclose(y, function(*xs))
+    direction, step = RNG.normal(size=xs[place].shape), 1e-6
+    ahead, behind = (
+        function(*xs[:place], xs[place] + sign * step * direction, *xs[place + 1 :])
+        for sign in (1, -1)
+    )
+    for _ in range(2):
+        dy = RNG.normal(size=y.shape)
+        slope = np.sum((ahead - behind) * dy) / (2 * step)
+        assert np.sum(pull(dy) * direction) == pytest.approx(slope, rel=1e-5, abs=1e-6), call
 
 
 @pytest.mark.promise(

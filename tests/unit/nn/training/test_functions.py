@@ -139,6 +139,20 @@ def test_a_function_of_losses_and_numpy_is_a_loss() -> None:
     assert found[0]["loss"][-1] < found[0]["loss"][0]
 
 
+def test_a_loss_may_call_a_network_and_leaves_it_as_it_is() -> None:
+    nn.set_random_seed(2)
+    features = nn.Sequential([nn.Input((3,)), nn.Dense(5, "tanh"), nn.BatchNormalization()])
+    kernel, bias, *_ = before = features.get_weights()
+
+    def by_hand(y_true: Any, y_pred: Any) -> Any:
+        made = [np.tanh(y @ kernel + bias) / np.sqrt(1 + 1e-3) for y in (y_true, y_pred)]
+        return my_loss(*made)
+
+    found = trained(lambda y_true, y_pred: my_loss(features(y_true), features(y_pred)))
+    assert same(found, trained(by_hand))
+    np.testing.assert_equal(features.get_weights(), before)
+
+
 def test_weights_of_samples_count_in_a_loss_of_functions() -> None:
     weights = RNG.uniform(0, 2, 6)
     losses = [nn.losses.get(loss).step(ONE_HOT, X[:, :3], weights) for loss in (my_loss, "mse")]
