@@ -18,6 +18,16 @@ LeftOut = Mapping[str, tuple[Any, str]]
 """Argument -> (Keras' default, reason why it is missing)."""
 
 
+OLDER = {
+    ("Embedding", "input_length"): "",
+    **{(kind, "implementation"): "" for kind in ("GRU", "GRUCell", "LSTM", "LSTMCell")},
+    ("InputLayer", "batch_input_shape"): "batch_shape",
+    ("InputLayer", "input_shape"): "shape",
+    ("LeakyReLU", "alpha"): "negative_slope",
+}
+"""Class and argument of Keras 2 that Keras 3 takes too -> its name, "" where it has no effect."""
+
+
 class UnexpectedArgument(TypeError):
     """An argument that neither the engine nor Keras has."""
 
@@ -195,6 +205,8 @@ class Checked(type):
     def __call__(cls, *args: Any, **options: Any) -> Any:
         if not ours(cls):
             return super().__call__(*args, **options)
+        named = [(OLDER.get((cls.__name__, k), k), v) for k, v in options.items()]
+        options = {name: value for name, value in named if name}
         with Explained(cls.__name__, args, options):
             cls.expect(_named(cls.__init__, args, options, 1))  # type: ignore[misc]
             return super().__call__(*args, **options)

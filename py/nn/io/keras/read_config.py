@@ -14,7 +14,7 @@ from typing import Any
 from nn import constraints, initializers
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
 from nn.io.snapshot import expect
-from nn.keras_arguments import left_out, without_missing
+from nn.keras_arguments import OLDER, left_out, without_missing
 from nn.layers import CLASSES
 from nn.layers.base import Layer
 from nn.lazy import load
@@ -52,9 +52,6 @@ def may_be_of_a_mask(item: Any) -> bool:
     """Return whether a layer is an operation of Keras 3 that is no arithmetic with numbers."""
     return isinstance(item, dict) and handles(item) and item.get("class_name") in COMPARING
 
-
-# Keras 2's spelling -> Keras 3's.
-_RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
 
 # Options without effect on predictions.
 _INERT = {
@@ -222,7 +219,7 @@ def _options(class_name: str, found: type[Layer], config: Json, dialect: Dialect
     missing = left_out(found)
     options: Json = {"dtype": _dtype(config.get("dtype"))}
     for key, value in config.items():
-        name = _RENAMED.get((class_name, key), key)
+        name = OLDER.get((class_name, key)) or key
         if class_name == "RNN" and dialect.keras2 and name not in known:
             continue  # TensorFlow.js repeats the cell's settings beside it
         if name in found.inner_fields:

@@ -4,13 +4,14 @@ refused by name, and so is what Keras refuses."""
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import keras
 import nn
 import numpy as np
 import pytest
-from nn.keras_arguments import left_out
+from nn.keras_arguments import OLDER, left_out
 from nn.training.step import COMPILE_LEFT_OUT
 
 from tests.support.metrics import REQUIRED
@@ -322,3 +323,45 @@ def test_a_number_is_a_number_from_the_beginning(argument: str, kind: str) -> No
 def test_a_value_out_of_range_is_not_taken_for_another(make: Any, said: str) -> None:
     with pytest.raises(nn.errors.ConfigError, match=said):
         make()
+
+
+# Of files and of base classes; rms_scaling is RMSNormalization's here.
+OLDER_ELSEWHERE = {
+    ("Layer", "input_dim"), ("Layer", "input_shape"), ("LayerNormalization", "rms_scaling"),
+    ("TextVectorization", "has_input_vocabulary"), ("TextVectorization", "vocabulary_size"),
+}  # fmt: skip
+
+
+def older_arguments() -> set[tuple[str, str]]:
+    """Return the class and the name of each argument that only the code of Keras' layers names."""
+    taken = r'kwargs\.pop\(\s*"(\w+)"'
+    return {
+        (name, argument)
+        for name, kind in vars(keras.layers).items()
+        if isinstance(kind, type) and inspect.isfunction(kind.__init__)
+        for argument in re.findall(taken, inspect.getsource(kind.__init__))
+    }
+
+
+def test_the_older_arguments_that_keras_takes_are_those_that_are_taken_here() -> None:
+    assert older_arguments() == {*OLDER, *OLDER_ELSEWHERE}
+
+
+VALUES = {"input_length": 4, "implementation": 1, "alpha": 0.25, "input_shape": (3,),
+          "batch_input_shape": (2, 3)}  # fmt: skip
+FIRST: dict[str, list[int]] = {"Embedding": [5, 3], "InputLayer": [], "LeakyReLU": []}
+
+
+@pytest.mark.parametrize(("kind", "argument"), OLDER)
+@pytest.mark.filterwarnings("ignore:Argument")
+def test_an_older_argument_means_what_it_means_in_keras(kind: str, argument: str) -> None:
+    given, options = FIRST.get(kind, [3]), {argument: VALUES[argument]}
+    theirs = getattr(keras.layers, kind)(*given, **options)
+    ours = getattr(nn.layers, kind)(*given, **options)
+    name = OLDER[kind, argument]
+    if name == "":
+        assert argument not in ours.get_config()
+    elif kind == "InputLayer":
+        assert ours.output.shape[1:] == theirs.batch_shape[1:]
+    else:
+        assert getattr(ours, name) == getattr(theirs, name) == VALUES[argument]
