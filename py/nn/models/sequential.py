@@ -7,7 +7,7 @@ from typing import Any
 
 from nn.data.dataset import Dataset
 from nn.data.numeric import numeric
-from nn.errors import ConfigError
+from nn.errors import ConfigError, ShapeError
 from nn.graph import Graph, SymbolicTensor
 from nn.identifiers import describe, expect_settings
 from nn.layers.base import Layer
@@ -77,6 +77,19 @@ class Sequential(Model):
         if self._graph is None:
             self._input = Input(tuple(input_shapes[0])[1:])
             self._connect(self._stack)
+
+    def connect(self, x: SymbolicTensor) -> Any:
+        """Call the model of a file, in which Keras 2 and TensorFlow.js let one be called first on
+        another shape than it was made for: it is made for that one."""
+        try:
+            return self(x)
+        except ShapeError:
+            if self._nodes:
+                raise
+            self._stack = [type(la).from_config(la.get_config()) for la in self._stack]
+            self._graph, self._ends = None, []
+            self.build(x.shape)
+            return self(x)
 
     def _connect(self, layers: Sequence[Layer]) -> None:
         """Call further layers on the top, and make the graph of all."""

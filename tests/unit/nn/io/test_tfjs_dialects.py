@@ -65,10 +65,27 @@ CODE = {
       const states = [1, 2].map(_ => tf.layers.dense({units: 3}).apply(input));
       const read = tf.layers.lstm({units: 3}).apply(words, {initialState: states});
       return tf.model({inputs: input, outputs: read});""",
+    # The generator of TensorFlow.js' mnist-acgan: a stack made for [4] is called on [1, 4].
+    "more axes": """
+      const stack = tf.sequential({layers: [
+        tf.layers.dense({inputShape: [4], units: 18}), tf.layers.reshape({targetShape: [3, 3, 2]}),
+        tf.layers.conv2dTranspose({filters: 3, kernelSize: 3, strides: 2, padding: 'same'}),
+        tf.layers.batchNormalization(), tf.layers.flatten()]});
+      const input = tf.input({shape: [1]});
+      const words = tf.layers.embedding({inputDim: 5, outputDim: 4}).apply(input);
+      return tf.model({inputs: input, outputs: stack.apply(words)});""",
+    "another size": """
+      const stack = tf.sequential({layers: [
+        tf.layers.conv2d({inputShape: [16, 16, 3], filters: 2, kernelSize: 3}),
+        tf.layers.maxPooling2d({poolSize: 2}), tf.layers.globalAveragePooling2d({})]});
+      const input = tf.input({shape: [8, 8, 3]});
+      return tf.model({inputs: input, outputs: stack.apply(input)});""",
 }
 WORDS = np.array([[1, 2, 0, 0, 0], [3, 0, 0, 4, 0]], np.float32)
-INPUTS = {"images": IMAGES, "recurrent": STEPS, "wrapped": STEPS, "models inside": STEPS,
-          "states and a mask": WORDS}  # fmt: skip
+INPUTS = {
+    "images": IMAGES, "recurrent": STEPS, "wrapped": STEPS, "models inside": STEPS,
+    "states and a mask": WORDS, "more axes": WORDS[:, :1], "another size": IMAGES,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +119,22 @@ def test_downloads_of_a_browser_open(written, kind):
         "m.weights.bin": weights(written[kind]),
     }
     expect_same(files, written[kind], kind)
+
+
+def test_a_stack_of_a_file_is_made_for_another_shape_by_its_first_call_alone(written):
+    kind = "more axes"
+    whole = {"model.json": document(written[kind], "a.bin"), "a.bin": weights(written[kind])}
+    loaded = nn.io.load(whole)
+    for format in ("npz", "keras", "tfjs"):
+        expect_same(nn.io.save(loaded, format), written[kind], kind)
+    model = json.loads(whole["model.json"])
+    config = model["modelTopology"]["config"]
+    stack = next(item for item in config["layers"] if item["class_name"] == "Sequential")
+    words, plain = stack["inbound_nodes"][0], [[config["input_layers"][0][0], 0, 0, {}]]
+    for calls in ([words, plain], [plain, words]):  # of shapes [1, 4] and [1]
+        stack["inbound_nodes"] = calls
+        with pytest.raises(errors.CorruptError, match=r"expected inputs \[|was built"):
+            nn.io.load({**whole, "model.json": json.dumps(model).encode()})
 
 
 def test_masks_beside_states_go_to_every_format_but_that_of_keras_3(written):
