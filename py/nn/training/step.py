@@ -419,15 +419,19 @@ class TrainingStep:
         weights last.
 
         Where two metrics have the same name, the later one is called weighted_mse if it is one with
-        weights, or else mse_1.
+        weights, or else mse_1; likewise the losses of outputs of one model inside.
         """
-        outputs, losses = self.outputs, []
+        outputs = self.outputs
+        losses: list[tuple[str, Output]] = []
         names = self.model.output_names if len(outputs) > 1 else [""]
         prefixes = [f"{name}_" if name else "" for name in names]
         named = list(zip(prefixes, outputs, strict=True))
+        taken = {"loss"}
         if sum(output.loss is not None for output in outputs) > 1:
-            losses = [(f"{before}loss", o) for before, o in named if o.loss is not None]
-        taken = {"loss", *(name for name, _ in losses)}
+            for before, output in named:
+                if output.loss is not None:
+                    losses.append((_free(before, "loss", False, taken), output))
+                    taken.add(losses[-1][0])
         metrics = []
         for wanted in (False, True):
             for before, output in named:

@@ -76,3 +76,25 @@ def test_a_model_of_names_is_a_layer_of_names() -> None:
     assert np.allclose(outer.predict_on_batch(X), both, atol=1e-6)
     again = nn.io.load(nn.io.save(outer))
     assert np.allclose(again.predict_on_batch(X), both, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("beside", [False, True])
+def test_each_output_of_one_model_inside_has_its_loss_in_the_logs(count: int, beside: bool) -> None:
+    """Keras lists all of them, [loss, a, b], and shows one under their common name."""
+    x = nn.Input((4,))
+    inner = nn.Model(x, [nn.Dense(2)(x) for _ in range(count)], name="inner")
+    made = inner(x)
+    model = nn.Model(x, [*made, nn.Dense(2, name="beside")(x)] if beside else made)
+    model.compile("sgd", ["mse"] * (count + beside), metrics=[["mae"]] * (count + beside))
+    targets = [np.full((6, 2), i) for i in range(count + beside)]
+    total, *others = model.test_on_batch(X, targets)
+    losses = others[: count + beside]
+    parts = [np.mean((y - i) ** 2) for i, y in enumerate(model.predict_on_batch(X))]
+    np.testing.assert_allclose([total, *losses], [sum(parts), *parts], rtol=1e-5)
+    assert len(others) == 2 * (count + beside)
+    history = asyncio.run(model.fit(X, targets, verbose=0)).history
+    numbered = [f"_{i}" if i else "" for i in range(count)]
+    expected = {f"inner_{kind}{end}" for kind in ("loss", "mae") for end in numbered}
+    more = {"beside_loss", "beside_mae"} if beside else set()
+    assert set(history) == {"loss"} | expected | more
