@@ -20,9 +20,12 @@ LeftOut = Mapping[str, tuple[Any, str]]
 
 OLDER = {
     ("Embedding", "input_length"): "",
-    **{(kind, "implementation"): "" for kind in ("GRU", "GRUCell", "LSTM", "LSTMCell")},
+    ("GRU", "implementation"): "",
+    ("GRUCell", "implementation"): "",
     ("InputLayer", "batch_input_shape"): "batch_shape",
     ("InputLayer", "input_shape"): "shape",
+    ("LSTM", "implementation"): "",
+    ("LSTMCell", "implementation"): "",
     ("LeakyReLU", "alpha"): "negative_slope",
 }
 """Class and argument of Keras 2 that Keras 3 takes too -> its name, "" where it has no effect."""
@@ -205,8 +208,8 @@ class Checked(type):
     def __call__(cls, *args: Any, **options: Any) -> Any:
         if not ours(cls):
             return super().__call__(*args, **options)
-        named = [(OLDER.get((cls.__name__, k), k), v) for k, v in options.items()]
-        options = {name: value for name, value in named if name}
+        kind = cls.__name__
+        options = {new: v for k, v in options.items() if (new := OLDER.get((kind, k), k))}
         with Explained(cls.__name__, args, options):
             cls.expect(_named(cls.__init__, args, options, 1))  # type: ignore[misc]
             return super().__call__(*args, **options)

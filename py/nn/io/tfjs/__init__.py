@@ -69,9 +69,7 @@ def load(
         FormatError: see `nn.io.errors` for its subclasses.
     """
     document, arrays = manifest.decode(_files(data, limits), limits)
-    groups = document.get("weightsManifest") or [{"weights": document["weightSpecs"]}]
-    entries = [entry for group in groups for entry in group["weights"]]
-    slots = [arrays.pop(e["name"]) for e in entries if e.get("group") == "optimizer"]
+    slots = [arrays.pop(name) for name in [*arrays] if name.startswith(manifest.SLOT)]
     topology = document["modelTopology"]
     settings = read_config.read(
         topology.get("model_config", topology), custom_objects, topology.get("keras_version", "2")

@@ -27,6 +27,8 @@ Array = NDArray[np.generic]
 Json = dict[str, Any]
 
 DOCUMENT = "model.json"
+SLOT = "\0"
+"""In front of the names of the optimizer's variables."""
 _BOM = b"\xef\xbb\xbf"
 
 DTYPES = {"float32": "<f4", "int32": "<i4", "bool": "?", "uint8": "<u1"}
@@ -37,6 +39,8 @@ def decode(
     files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS
 ) -> tuple[Json, dict[str, Array]]:
     """Return the document and the weights by name; quantized weights become float32.
+
+    The names of the optimizer's variables have `SLOT` in front.
 
     Raises:
         FormatError: see `nn.io.errors`.
@@ -155,6 +159,8 @@ def _arrays(entries: list[Any], body: bytes, where: str, limits: Limits) -> dict
         size = math.prod(shape) * dtype.itemsize
         _check_rest(name, size, len(body) - position)
         flat = np.frombuffer(body, dtype, math.prod(shape), position)
+        if entry.get("group") == "optimizer":
+            name = SLOT + name
         arrays[name] = _restore(flat.reshape(shape), entry, name)
         position += size
     if position != len(body):

@@ -173,6 +173,18 @@ def test_a_model_saved_with_its_optimizer_trains_on_to_the_same_losses(written, 
         np.testing.assert_allclose(ours, theirs[: len(ours)], rtol=2e-5, atol=2e-6)
 
 
+def test_a_record_of_indexeddb_keeps_the_optimizer_too(written):
+    name = "sentiment"
+    parts = ("modelTopology", "weightSpecs", "trainingConfig")
+    record = {key: written[name][key] for key in parts}
+    record |= {"format": "layers-model", "weightData": written[name]["weights"]}
+    model = nn.io.load(json.dumps({"modelArtifacts": record}).encode())
+    _, inputs, targets = CASES[name]
+    for theirs in written[name]["losses"]:
+        ours = model.train_on_batch(one(inputs), one(targets))
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
+
+
 def flat(outputs):
     return outputs if isinstance(outputs, list) else [outputs]
 
