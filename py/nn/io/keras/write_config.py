@@ -200,7 +200,7 @@ def _keras3_item(layer: Json) -> Json:
     return {
         "module": "keras.layers",
         "class_name": class_name,
-        "config": {key: _object3(key, value) for key, value in _options3(config)},
+        "config": {key: _object3(config, key, value) for key, value in _options3(config)},
         "registered_name": None,
     }
 
@@ -212,14 +212,17 @@ def _options3(config: Json) -> Iterator[tuple[str, Any]]:
     return ((k, v) for k, v in config.items() if k not in left or v is not True)
 
 
-def _object3(key: str, value: Any) -> Any:
+def _object3(config: Json, key: str, value: Any) -> Any:
     """Add the module name to initializers and regularizers.
 
     Raises:
         UnsupportedError: Keras 3 lacks an activation.
     """
     if key.endswith("activation") and value == "keras2_hard_sigmoid":
-        raise UnsupportedError(f"{key}: Keras 3 has another hard_sigmoid than Keras 2")
+        raise UnsupportedError(
+            f"layer {config['name']!r}: expected {key} to be one of Keras 3's, received the "
+            "hard_sigmoid of Keras 2 and TensorFlow.js, which is steeper"
+        )
     for kind in ("initializer", "regularizer"):
         if key.endswith(kind) and isinstance(value, dict):
             return {"module": f"keras.{kind}s", **value, "registered_name": None}

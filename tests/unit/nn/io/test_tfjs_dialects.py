@@ -214,6 +214,22 @@ def test_hard_sigmoid_is_the_one_of_keras_2():
     expect_same(again, model, "recurrent")
 
 
+def test_keras_3_files_refuse_it_and_name_the_layer():
+    steep = "keras2_hard_sigmoid"
+    inner = nn.GRU(2, recurrent_activation=steep, name="inner")
+    for layer, name in (
+        (nn.Dense(2, activation=steep), "dense"),
+        (nn.Activation(steep), "activation"),
+        (nn.LSTM(2, recurrent_activation=steep), "lstm"),
+        (nn.RNN([nn.LSTMCell(2), nn.GRUCell(2, recurrent_activation=steep)]), "gru_cell"),
+        (nn.Bidirectional(inner), "forward_inner"),
+        (nn.TimeDistributed(nn.Dense(2, activation=steep, name="each")), "each"),
+    ):
+        model = nn.Sequential([nn.Input((5, 4)), layer])
+        with pytest.raises(errors.UnsupportedError, match=f"layer '{name}': .* of Keras 2"):
+            nn.io.save(model, "keras")
+
+
 @pytest.mark.parametrize(
     ("files", "error", "says"),
     [
