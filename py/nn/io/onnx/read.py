@@ -11,6 +11,7 @@ graph has it as another axis, as around PyTorch's recurrent layers, it comes fir
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from nn.io.onnx import (
     read_constants,
     read_indices,
     read_integers,
+    read_probed,
     read_shapes,
     read_sklearn,
     read_steps,
@@ -224,16 +226,18 @@ def _step(reader: Reader, node: Node) -> None:
 
 
 def _convert(reader: Reader, node: Node) -> None:
-    for part in (read_constants, read_shapes):
+    probed = read_probed.note(reader, node)
+    for part in (read_constants, read_shapes, read_strided):
         if part.handles(reader, node):
-            part.compute(reader, node)
+            with suppress(*[UnsupportedError] * probed):
+                part.compute(reader, node)
             return
+    if probed:
+        return
+    read_probed.resolve(reader, node)
     read_integers.check(reader, node)
     if read_indices.handles(reader, node):
         read_indices.follow(reader, node)
-        return
-    if read_strided.handles(reader, node):
-        read_strided.compute(reader, node, OPERATORS["Gather"])
         return
     handle = _DOMAINS.get(node.domain, {}).get(node.operator)
     if handle is None:

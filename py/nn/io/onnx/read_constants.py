@@ -153,6 +153,8 @@ def _ends(start: int, end: int, step: int) -> tuple[int, int | None, int]:
 
 
 def _divide(node: Node, a: Any, b: Any) -> Any:
+    if a.dtype.kind in "iu" and not np.all(b):
+        raise UnsupportedError(f"{where(node)}: expected divisors other than 0")
     return np.fix(a / b).astype(a.dtype) if a.dtype.kind in "iu" else a / b
 
 
@@ -247,6 +249,12 @@ def _split(node: Node, data: Array, parts: Array | None = None) -> list[Any]:
     named: Any = node.attributes.get("split") if parts is None else np.ravel(parts).tolist()
     sizes = named or [-(-data.shape[axis] // count)] * count
     return np.split(data, np.cumsum(sizes[:-1]), axis)
+
+
+def _cumulated(node: Node, data: Array, axis: Array) -> Any:
+    if node.attributes.get("exclusive", 0) or node.attributes.get("reverse", 0):
+        raise UnsupportedError(f"{where(node)}: no sums from the end, or without the own element")
+    return np.cumsum(data, int(axis.reshape(()))).astype(data.dtype)
 
 
 def _gather_places(node: Node, data: Array, indices: Array) -> Array:
@@ -346,6 +354,7 @@ _FOLDS: dict[str, Fold] = {
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
     "Cos": _plain(np.cos),
+    "CumSum": _cumulated,
     "DequantizeLinear": _dequantize,
     "Div": _divide,
     "Exp": _plain(np.exp),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nn.io.errors import UnsupportedError
 from nn.io.onnx.messages import Node
-from nn.io.onnx.reader import Reader, Symbol, where
+from nn.io.onnx.reader import Array, Reader, Symbol, where
 
 _MOST = 1 << 20  # elements of a matrix
 
@@ -50,6 +50,19 @@ def mixed(
         )
         x = reader.apply("Permute", made, dims=order)
     return x
+
+
+def mixed_constant(
+    reader: Reader, node: Node, array: Array, sizes: Sequence[float], factors: Sequence[float]
+) -> Array:
+    """Return a constant image, channels first, of another height and width; see `mixed`."""
+    made: Any = array
+    for axis, (size, factor) in enumerate(zip(sizes, factors, strict=True), 2):
+        new = math.floor(size)
+        reader.claim(made.size // array.shape[axis] * new * 8, where(node))
+        matrix = _matrix(node, array.shape[axis], new, factor)
+        made = np.moveaxis(np.moveaxis(made, axis, -1) @ matrix.T, -1, axis)
+    return made  # type: ignore[no-any-return]
 
 
 def _matrix(node: Node, old: int, new: int, factor: float) -> NDArray[np.float32]:

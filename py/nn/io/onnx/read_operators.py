@@ -12,13 +12,13 @@ from nn.io.errors import UnsupportedError
 from nn.io.onnx import (
     read_arithmetic,
     read_axes,
+    read_guards,
     read_indices,
     read_pads,
     read_quantized,
     read_rearranged,
     read_recurrent,
     read_shapes,
-    read_softplus,
     read_windows,
 )
 from nn.io.onnx.messages import Node
@@ -422,10 +422,11 @@ OPERATORS: dict[str, Handle] = {
     "Gather": _gather,
     "Gelu": _gelu,
     "Gemm": _gemm,
-    "Greater": read_softplus.compare,
+    "Greater": read_guards.compare,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _activation("hard_silu"),
     "Identity": _same_value,
+    "IsNaN": read_guards.compare,
     "InstanceNormalization": _instance_normalization,
     "LayerNormalization": _layer_normalization,
     "LeakyRelu": _leaky_relu,
@@ -445,5 +446,5 @@ OPERATORS: dict[str, Handle] = {
     "Softsign": _activation("softsign"),
     "Tanh": _activation("tanh"),
     "Transpose": _transpose,
-    "Where": read_softplus.select,
+    "Where": read_guards.select,
 }

@@ -11,8 +11,8 @@ import numpy as np
 from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node
-from nn.io.onnx.read_mixed import mixed
-from nn.io.onnx.reader import Reader, Symbol, where
+from nn.io.onnx.read_mixed import mixed, mixed_constant
+from nn.io.onnx.reader import Array, Reader, Symbol, where
 
 _MOST = 1 << 16  # pixels of a side that are compared one by one
 _CENTRE = ("half_pixel", "round_prefer_ceil")
@@ -39,11 +39,14 @@ def resize(reader: Reader, node: Node) -> None:
     Raises:
         UnsupportedError: other axes change, or pixels are taken or mixed as no layer does.
     """
+    if node.inputs[0] in reader.constants:
+        _constant(reader, node, reader.constants[node.inputs[0]])
+        return
     x = reader.as_image(reader.symbol(node))
     if x.rank != 4:
         reader.set(node, replace(_repeated(reader, node, x), positive=x.positive))
         return
-    sizes, factors = _amounts(reader, node, x)
+    sizes, factors = _amounts(reader, node, x.sizes)
     whole = all(factor >= 1 and factor == int(factor) for factor in factors)
     kind = _interpolation(node, x.sizes[1:], sizes, whole)
     cut = any(size != int(size) for size in sizes)
@@ -83,16 +86,25 @@ def _repeated(reader: Reader, node: Node, x: Symbol) -> Symbol:
     return reader.apply("UpSampling3D", x, size=size)
 
 
-def _amounts(reader: Reader, node: Node, x: Symbol) -> tuple[list[float], list[float]]:
+def _constant(reader: Reader, node: Node, array: Array) -> None:
+    if array.ndim != 4:
+        raise UnsupportedError(f"{where(node)}: expected images, received {array.shape}")
+    sizes, factors = _amounts(reader, node, [*array.shape[1:]])
+    reader.constants[node.outputs[0]] = mixed_constant(reader, node, array, sizes, factors)
+
+
+def _amounts(
+    reader: Reader, node: Node, shape: list[int | None]
+) -> tuple[list[float], list[float]]:
     """Return height and width, and by how much they grow; 0.5 and 0 for what is not known.
 
     Raises:
         UnsupportedError: other axes change.
     """
-    old = x.sizes[1:]
+    old = shape[1:]
     if len(node.inputs) > 3 and node.inputs[3]:
         given = np.ravel(read_shapes.sizes(reader, node, node.inputs[3])).tolist()
-        sizes = _of_images(node, given, [None, x.sizes[0]])
+        sizes = _of_images(node, given, [None, shape[0]])
         return sizes, [a / b if b else 0.0 for a, b in zip(sizes, old, strict=True)]
     given = np.ravel(reader.needed(node, 2 if reader.opset > 10 else 1)).tolist()
     factors = _of_images(node, given, [1, 1])

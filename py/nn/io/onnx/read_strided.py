@@ -13,7 +13,7 @@ from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_turned
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_shapes import BATCH
-from nn.io.onnx.reader import Array, Handle, Reader, where
+from nn.io.onnx.reader import Array, Reader, where
 
 
 def handles(reader: Reader, node: Node) -> bool:
@@ -25,14 +25,14 @@ def handles(reader: Reader, node: Node) -> bool:
     return any(known) and node.operator in ("Add", "Cast", "Gather", "Mul", "Unsqueeze")
 
 
-def compute(reader: Reader, node: Node, handle: Handle) -> None:
+def compute(reader: Reader, node: Node) -> None:
     """Set the node's output: a stride with offsets (of the axes after the batch's), or values.
 
     Raises:
         UnsupportedError: the indices have another form.
     """
     if node.operator == "Gather":
-        _gather(reader, node, handle)
+        _gather(reader, node)
         return
     if node.operator == "Range":
         start, step = (reader.needed(node, at) for at in (0, 2))
@@ -70,7 +70,7 @@ def _for_one(reader: Reader, node: Node, at: int, rank: int) -> Array:
     return array[0] if array.ndim == rank else array
 
 
-def _gather(reader: Reader, node: Node, handle: Handle) -> None:
+def _gather(reader: Reader, node: Node) -> None:
     value = read_turned.find(reader, node.inputs[0])
     stride, offsets = reader.strided[node.inputs[1]]
     value = value and value.settled(reader)
@@ -81,4 +81,4 @@ def _gather(reader: Reader, node: Node, handle: Handle) -> None:
     read_turned.keep(reader, names[0], replace(value, axes=((0,), value.axes[0][1:])))
     reader.constants[names[1]] = offsets
     given = replace(node, inputs=names, attributes={"axis": 1})
-    read_turned.compute(reader, given, handle)
+    read_turned.gather(reader, given)

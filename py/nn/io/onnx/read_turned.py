@@ -65,7 +65,7 @@ def find(reader: Reader, name: str) -> Turned | None:
 
 def handles(reader: Reader, node: Node) -> bool:
     """Return whether the node is to be converted here."""
-    if node.operator in ("Einsum", "Erf"):
+    if node.operator in ("Einsum", "Erf", "Greater", "IsNaN", "Where"):
         return False
     if node.operator in ("GRU", "LSTM", "RNN"):
         return _joined(reader, node)
@@ -146,7 +146,7 @@ def _as_if_first(reader: Reader, node: Node, handle: Handle) -> None:
     """Convert an operator as if the batch were the first axis, and all axes were apart."""
     values = {name: found for name in node.inputs if (found := find(reader, name))}
     settled = {name: value.settled(reader) for name, value in values.items()}
-    if node.operator not in ELEMENTWISE:
+    if node.operator not in ELEMENTWISE or len({one.axes for one in settled.values()}) > 1:
         settled = {name: value.all_placed() for name, value in settled.items()}
     value = next(iter(settled.values()))
     given, gone = _adapted(reader, node, value)
@@ -172,8 +172,8 @@ def _as_if_first(reader: Reader, node: Node, handle: Handle) -> None:
 
 
 def _outer(value: Turned, matrices: bool) -> Any:
-    """Return what has to be the same in all inputs: the axes, but for the sizes of matrices."""
-    return value.axes, value.view[:-2] if matrices else value.view
+    """Return what has to be the same in all inputs: the axes, and what matrices are of."""
+    return value.axes, value.view[:-2] if matrices else ()
 
 
 def _adapted(reader: Reader, node: Node, value: Turned) -> tuple[Node, list[int]]:
@@ -365,6 +365,11 @@ def _expand(reader: Reader, node: Node, value: Turned) -> Turned:
     ones = reader.apply("ConstantArray", x, value=np.ones(shape, np.float32))
     made = reader.apply("Multiply", x, ones).tensor
     return replace(value, tensor=made, view=tuple(made.shape[1:]))
+
+
+def gather(reader: Reader, node: Node) -> None:
+    """Set the parts of a value that a constant index takes."""
+    keep(reader, node.outputs[0], _gather(reader, node, _value(reader, node)))
 
 
 def _gather(reader: Reader, node: Node, value: Turned) -> Turned:

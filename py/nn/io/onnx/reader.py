@@ -74,6 +74,7 @@ class Reader:
         same: output of a node that need not be computed -> the value that it equals.
         fills: values that are one number everywhere, of any batch -> the number.
         whole: whole numbers computed from a value -> that value and the nodes.
+        probes: values that depend on the number of samples alone, see `read_probed`.
         strided: indices that count the samples -> stride and offsets, see `read_strided`.
         turned: values whose batch is not the first axis, see `read_turned`.
         steps: input of a model of one step -> the values of all steps, see `read_steps`.
@@ -95,6 +96,7 @@ class Reader:
         self.same: dict[str, str] = {}
         self.fills: dict[str, float] = {}
         self.whole: dict[str, tuple[Symbol, list[Node]]] = {}
+        self.probes: dict[str, list[Array]] = {}
         self.strided: dict[str, tuple[int, Any]] = {}
         self.turned: dict[str, Any] = {}
         self.steps: dict[SymbolicTensor, Symbol] = {}

@@ -597,6 +597,8 @@ def test_images_get_any_size_as_onnx_gives_it_or_are_refused(how, rounding, mode
     st.tuples(st.integers(3, 7), st.integers(3, 7)),
 )  # fmt: skip
 def test_images_of_known_sizes_are_mixed_by_any_factor_as_by_onnx_runtime(how, mode, factors, old):
+    # ONNX Runtime 1.31 copies an image whose size stays, by whatever factors.
+    assume([int(size * factor) for size, factor in zip(old, factors, strict=True)] != [*old])
     options = {"coordinate_transformation_mode": how, **mode}
     nodes = [node("Resize", ["x", "", "scales"], "y", **options)]
     constants = {"scales": np.array([1, 1, *factors], np.float32)}
@@ -830,7 +832,7 @@ def test_an_input_without_a_shape_is_given_one():
                 node("Reshape", ["x", "d"], "y"),
             ],
             errors.UnsupportedError,
-            "expected known sizes, received 'n' and 'n'",
+            "expected 'd' to be the same for each sample",
         ),
         (
             [

@@ -9,7 +9,7 @@ import nn
 import numpy as np
 import pytest
 from nn.io import errors
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from tests.support.graphs import graph, last, node, runtime
 
@@ -245,3 +245,51 @@ def test_other_comparisons_and_choices_are_refused():
         nn.io.load(graph([compared, chosen], {"limit": np.float32(20)}, (2, 3)))
     with pytest.raises(errors.UnsupportedError, match="no choice here, but as a part of"):
         nn.io.load(graph([chosen], {"limit": np.float32(20), "c": np.array([True])}, (2, 3)))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_masks_that_a_graph_computes_from_its_shapes_are_constants(rows):
+    """As transformers write them: 1 - ones(n, t), times the least number, for each head or not."""
+    sizes = [node("Shape", ["x"], "shape"), node("Slice", ["shape", "zero", "one"], "batch")]
+    ones = [
+        node("Mul", ["batch", "rows"], "all"), node("Concat", ["all", "steps"], "wide", axis=0),
+        node("ConstantOfShape", ["wide"], "ones", value=numpy_helper.from_array(np.float32([1]))),
+        node("CumSum", ["ones", "one"], "places"), node("Greater", ["places", "two"], "later"),
+        node("Cast", ["later"], "hidden", to=TensorProto.FLOAT),
+        node("Mul", ["hidden", "least"], "m"),
+    ]  # fmt: skip
+    parts = [
+        node("Concat", ["all", "inner"], "apart", axis=0),
+        node("Reshape", ["x", "apart"], "r"), node("Add", ["r", "m"], "s"),
+        node("Softmax", ["s"], "p", axis=-1), node("IsNaN", ["p"], "nan"),
+        node("Where", ["nan", "nothing", "p"], "q"),
+        node("Concat", ["batch", "back"], "again", axis=0), node("Reshape", ["q", "again"], "y"),
+    ]  # fmt: skip
+    constants = {
+        "zero": whole(0), "one": whole(1), "two": np.float32(2), "rows": whole(rows),
+        "steps": whole(4), "least": np.float32(-1e30), "inner": whole(4), "back": whole(rows, 4),
+        "nothing": np.float32(0),
+    }  # fmt: skip
+    x = random(5, rows, 4)
+    expect_same(graph([*sizes, *ones, *parts], constants, (1, rows, 4)), x, x[:2])
+
+
+def test_what_differs_from_sample_to_sample_is_refused():
+    nodes = [
+        node("Shape", ["x"], "shape"),
+        node("ConstantOfShape", ["shape"], "ones", value=numpy_helper.from_array(np.float32([1]))),
+        node("CumSum", ["ones", "zero"], "places"), node("Add", ["x", "places"], "y"),
+    ]  # fmt: skip
+    with pytest.raises(errors.UnsupportedError, match="'places' to be the same for each sample"):
+        nn.io.load(graph(nodes, {"zero": np.array(0)}, (2, 3)))
+
+
+def test_a_softmax_of_which_a_mask_leaves_nothing_is_refused():
+    nodes = [
+        node("Add", ["x", "mask"], "s"), node("Softmax", ["s"], "p", axis=-1),
+        node("IsNaN", ["p"], "nan"), node("Where", ["nan", "nothing", "p"], "y"),
+    ]  # fmt: skip
+    mask = np.float32([[0, 0], [-np.inf, -np.inf]])
+    constants = {"mask": mask, "nothing": np.float32(0)}
+    with pytest.raises(errors.UnsupportedError, match="no comparison here"):
+        nn.io.load(graph(nodes, constants, (2, 2, 2)))

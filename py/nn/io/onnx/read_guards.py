@@ -1,0 +1,90 @@
+"""Conversion of what PyTorch 2.13 guards by comparisons, and which is the same without them.
+
+- softplus: x itself where beta x is above 20, where softplus is x to 2e-9.
+- softmax: 0 where it is NaN, as it is where a mask leaves nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.io.errors import UnsupportedError
+from nn.io.onnx.messages import Node
+from nn.io.onnx.reader import Reader, where
+
+_ENOUGH = 15.0  # from where on softplus in float32 is its argument
+
+
+def compare(reader: Reader, node: Node) -> None:
+    """Pass over a Greater or IsNaN whose users are all such guards.
+
+    Raises:
+        UnsupportedError: one is not.
+    """
+    users = reader.consumers(node.outputs[0])
+    if node.outputs[0] in reader.outputs or not all(_guarded(reader, user) for user in users):
+        raise UnsupportedError(
+            f"{where(node)}: no comparison here, but as a part of softplus or softmax"
+        )
+
+
+def select(reader: Reader, node: Node) -> None:
+    """Set the output of a Where that is such a guard.
+
+    Raises:
+        UnsupportedError: it is not.
+    """
+    if not _guarded(reader, node):
+        raise UnsupportedError(
+            f"{where(node)}: no choice here, but as a part of softplus or softmax"
+        )
+    if node.inputs[2] in reader.turned:
+        reader.turned[node.outputs[0]] = reader.turned[node.inputs[2]]
+    else:
+        reader.set(node, reader.symbol(node, 2))
+
+
+def _guarded(reader: Reader, node: Node) -> bool:
+    return _softplus(reader, node) or _softmax(reader, node)
+
+
+def _softmax(reader: Reader, node: Node) -> bool:
+    """Return whether a Where gives 0 for NaN of a softmax that has none: no constant that is added
+    to its input leaves nothing."""
+    if node.operator != "Where" or len(node.inputs) != 3:
+        return False
+    condition, softmax = (reader.makers.get(node.inputs[at]) for at in (0, 2))
+    if condition is None or softmax is None or softmax.operator != "Softmax":
+        return False
+    zero = reader.constants.get(node.inputs[1])
+    if zero is None or np.any(zero) or condition.inputs != [node.inputs[2]]:
+        return False
+    added = reader.makers.get(softmax.inputs[0])
+    masks = [reader.constants.get(name) for name in (added.inputs if added else [])]
+    last = softmax.attributes.get("axis", -1) == -1
+    return (
+        condition.operator == "IsNaN"
+        and last
+        and all(mask is None or bool(np.all(np.max(mask, axis=-1) > -np.inf)) for mask in masks)
+    )
+
+
+def _softplus(reader: Reader, node: Node) -> bool:
+    """Return whether a Where gives x where beta x is large, and else softplus(beta x) / beta."""
+    if node.operator != "Where" or len(node.inputs) != 3:
+        return False
+    condition, other = (reader.makers.get(node.inputs[at]) for at in (0, 2))
+    beta = None
+    if other is not None and other.operator == "Div":
+        beta, other = other.inputs[1], reader.makers.get(other.inputs[0])
+    if condition is None or condition.operator != "Greater" or other is None:
+        return False
+    scaled, limit = condition.inputs[0], reader.constants.get(condition.inputs[1])
+    large = limit is not None and limit.size == 1 and float(limit.reshape(())) >= _ENOUGH
+    if other.operator != "Softplus" or other.inputs != [scaled] or not large:
+        return False
+    if beta is None:
+        return scaled == node.inputs[1]
+    product = reader.makers.get(scaled)
+    wanted = ["Mul", node.inputs[1], beta]
+    return product is not None and [product.operator, *product.inputs] == wanted

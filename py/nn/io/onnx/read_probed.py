@@ -1,0 +1,109 @@
+"""Values that depend on the number of samples alone: masks, positions, tokens of all samples.
+
+A graph computes them from the shapes of its inputs. They are computed for some numbers of samples;
+what is the same for all, and for each sample, is a constant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io.errors import UnsupportedError
+from nn.io.onnx.messages import Node
+from nn.io.onnx.read_constants import folded, size
+from nn.io.onnx.read_groups import Turned
+from nn.io.onnx.read_shapes import BATCH
+from nn.io.onnx.read_turned import ELEMENTWISE, keep
+from nn.io.onnx.reader import Array, Reader, where
+
+SAMPLES = (1, 2, 3)  # one is special: it is repeated
+
+
+def note(reader: Reader, node: Node) -> bool:
+    """Compute the node's output for each number of samples, if it depends on nothing else.
+
+    An output that is the same for all becomes a constant.
+
+    Returns:
+        Whether it is known.
+    """
+    if node.operator == "Shape" and node.inputs[0] not in reader.probes:
+        known = _shapes(reader, node)
+    elif any(name in reader.probes for name in node.inputs) and len(node.outputs) == 1:
+        known = _folded(reader, node)
+    else:
+        return False
+    if len(known) < len(SAMPLES):
+        return False
+    if all(np.array_equal(array, known[0]) for array in known):
+        reader.constants[node.outputs[0]] = known[0]
+    else:
+        reader.probes[node.outputs[0]] = known
+    return True
+
+
+def _shapes(reader: Reader, node: Node) -> list[Array]:
+    """Return the shapes of a value of the model, none if another size is unknown."""
+    name = node.inputs[0]
+    if name not in reader.symbols and name not in reader.turned:
+        return []
+    symbol = reader.symbols.get(name)
+    found = [BATCH, *symbol.sizes] if symbol else reader.turned[name].sizes
+    if not all(size == BATCH or isinstance(size, int) for size in found):
+        return []
+    named: Any = node.attributes
+    ends = slice(named.get("start", 0), named.get("end"))
+    whole = [[n if size == BATCH else int(size or 0) for size in found] for n in SAMPLES]
+    return [np.array(sizes[ends], np.int64) for sizes in whole]
+
+
+def _folded(reader: Reader, node: Node) -> list[Array]:
+    made = []
+    for at in range(len(SAMPLES)):
+        known = {name: values[at] for name, values in reader.probes.items() if name in node.inputs}
+        given = [known.get(name, reader.constants.get(name)) for name in node.inputs]
+        if any(array is None for array, name in zip(given, node.inputs, strict=True) if name):
+            return []
+        reader.claim(size(node, given) * 8, where(node))
+        with np.errstate(all="ignore"):
+            array = folded(node, given)
+        if array is None:
+            return []
+        made.append(array)
+    return made
+
+
+def resolve(reader: Reader, node: Node) -> None:
+    """Make a constant, or a value of the model, of each input that is the same for each sample.
+
+    Raises:
+        UnsupportedError: samples differ.
+    """
+    if node.operator in ("GRU", "LSTM", "RNN"):  # whose states of one number are `fills`
+        return
+    places = (reader.constants, reader.symbols, reader.turned, reader.sizes, reader.strided)
+    for name in node.inputs:
+        if name in reader.probes and not any(name in place for place in places):
+            value = _of_one_sample(reader, node, name)
+            if node.operator in ELEMENTWISE and value.shape[1] == 1:
+                reader.constants[name] = value[:, 0]
+                continue
+            source = next(iter(reader.symbols.values()))
+            made = reader.apply("ConstantArray", source, value=value).tensor
+            axes = ((0, 1), *((place,) for place in range(2, value.ndim)))
+            keep(reader, name, Turned(made, tuple(made.shape[1:]), axes).settled(reader))
+
+
+def _of_one_sample(reader: Reader, node: Node, name: str) -> NDArray[np.float32]:
+    """Return what each sample has, (1, times, ...): a sample may have several rows."""
+    arrays = reader.probes[name]
+    shape = arrays[0].shape  # of one sample
+    wanted = [(count * shape[0], *shape[1:]) for count in SAMPLES] if shape else []
+    if [array.shape for array in arrays] == wanted:
+        parts = [part for array in arrays for part in array.reshape(-1, *shape)]
+        if all(np.array_equal(part, arrays[0]) for part in parts):
+            return np.asarray(arrays[0], np.float32)[None]
+    raise UnsupportedError(f"{where(node)}: expected {name!r} to be the same for each sample")
