@@ -2,6 +2,9 @@
 
 A lock that a page holds in `async with worker.lock` is free again when the page is closed, and
 when its task was cancelled while the lock's answer was on its way, or while the lock was taken.
+
+As long as any is entered, the peer's calls run with the context variables that it has set:
+`async with worker.errstate(divide="raise")` counts for the calls in it.
 """
 
 from farcall import platform
@@ -21,6 +24,7 @@ class Entry:
     Attributes:
         number: of the call.
         owner: the context manager.
+        variables: the context variables of all that are entered.
         entered: whether the call has entered it.
         gone: why the peer will not leave it; None as long as it may.
         coroutine: what enters it, until that has begun.
@@ -30,9 +34,10 @@ class Entry:
     gone: "BaseException | None" = None
     coroutine: "Any" = None
 
-    def __init__(self, number: "int", owner: "Any") -> None:
+    def __init__(self, number: "int", owner: "Any", variables: "platform.Variables") -> None:
         self.number = number
         self.owner = owner
+        self.variables = variables
 
 
 class Contexts:
@@ -41,6 +46,9 @@ class Contexts:
     Args:
         operate: runs an operation of an object, if the peer may.
         complain: takes an error of leaving one, and a text saying of what.
+
+    Attributes:
+        entries: what calls have entered or will have; the last one last.
     """
 
     def __init__(
@@ -50,7 +58,7 @@ class Contexts:
     ) -> None:
         self._operate = operate
         self._complain = complain
-        self._entries: "list[Entry]" = []
+        self.entries: "list[Entry]" = []
 
     def operate(self, number: "int", owner: "Any", name: "object", args: "list[Value]") -> "Any":
         """Run an operation, and note what it enters or leaves.
@@ -64,24 +72,27 @@ class Contexts:
         if name == "enter" and _only_released(owner):
             return False, owner
         if name == "exit":
-            found = [e for e in self._entries if e.owner is owner and e.entered]
+            found = [e for e in self.entries if e.owner is owner and e.entered]
             if found:  # the others are those of tasks that wait to enter, or have entered too
                 self._drop(found[-1])
-        result = self._operate(owner, name, args)
+                result = self._operate(owner, name, args)
+                return found[-1].variables.wait(result) if platform.is_awaitable(result) else result
         if name != "enter" or not number:
-            return result
-        entry = Entry(number, owner)
+            return self._operate(owner, name, args)
+        known = self.entries[-1].variables if self.entries else platform.Variables()
+        entry = Entry(number, owner, known)
+        result = known.run(self._operate, owner, name, args)
         if platform.is_awaitable(result):
             entry.coroutine, result = result, self._later(entry)
         else:
             entry.entered = result[0]
         if entry.entered or entry.coroutine is not None:
-            self._entries.append(entry)
+            self.entries.append(entry)
         return result
 
     async def _later(self, entry: "Entry") -> "Any":
         coroutine, entry.coroutine = entry.coroutine, None
-        result = await coroutine  # where it fails, `leave` forgets the entry
+        result = await entry.variables.wait(coroutine)  # where it fails, `leave` forgets the entry
         entry.entered = True
         if entry.gone is not None:
             self._exit(entry, entry.gone)
@@ -89,11 +100,11 @@ class Contexts:
         return result
 
     def _drop(self, entry: "Entry") -> None:
-        self._entries = [e for e in self._entries if e is not entry]
+        self.entries = [e for e in self.entries if e is not entry]
 
     def leave(self, number: "int", error: "BaseException") -> None:
         """Leave what a call has entered or will have: its caller does not know of it."""
-        for entry in self._entries:
+        for entry in self.entries:
             if entry.number == number:
                 self._drop(entry)
                 self._exit(entry, error)
@@ -101,8 +112,8 @@ class Contexts:
 
     def clear(self, error: "BaseException") -> None:
         """Leave all, the last first: the peer is gone."""
-        while self._entries:
-            self._exit(self._entries.pop(), error)
+        while self.entries:
+            self._exit(self.entries.pop(), error)
 
     def _exit(self, entry: "Entry", error: "BaseException") -> None:
         """Leave it now, or as soon as it is entered."""
@@ -112,9 +123,9 @@ class Contexts:
         if not entry.entered:
             return
         try:
-            result = OPERATIONS["exit"](entry.owner, error)
+            result = entry.variables.run(OPERATIONS["exit"], entry.owner, error)
             if platform.is_awaitable(result):
-                platform.spawn(self._awaited(result))
+                platform.spawn(self._awaited(entry.variables.wait(result)))
         except BaseException as exc:
             self._complain(exc, "of a context that was left")
 

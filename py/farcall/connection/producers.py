@@ -81,6 +81,7 @@ class Producer:
         self._over = False
         self._asynchronous = hasattr(self.source, "__aiter__")
         self._next: "Any" = self.source.__aiter__() if self._asynchronous else iter(self.source)
+        self._variables = platform.Variables()  # a generator may set some until it ends
 
     def pull(self, credit: "int") -> None:
         """The consumer has room for `credit` more."""
@@ -93,9 +94,9 @@ class Producer:
             return
         self._busy = True
         if self._asynchronous:
-            self._task = platform.spawn(self._run())
+            self._task = platform.spawn(self._variables.wait(self._run()))
         else:
-            self._slice()
+            self._variables.run(self._slice)
 
     def _slice(self) -> None:
         """Send what a sync source gives within SLICE seconds, then give way."""
@@ -119,7 +120,7 @@ class Producer:
             return
         self._busy = self._credit > 0 and self._has_room()
         if self._busy:
-            platform.Timer(0, self._slice)
+            platform.Timer(0, lambda: self._variables.run(self._slice))
 
     async def _run(self) -> None:
         self._running = Step()
@@ -194,8 +195,8 @@ class Producer:
         end = StopAsyncIteration if self._asynchronous else StopIteration
         try:
             if self._asynchronous:
-                return await getattr(self._next, "a" + name)(value)
-            return getattr(self._next, name)(value)
+                return await self._variables.wait(getattr(self._next, "a" + name)(value))
+            return self._variables.run(getattr(self._next, name), value)
         except end:  # `pull` finds it again, and says so
             raise StopAsyncIteration from None
         except Exception as exc:
@@ -225,7 +226,7 @@ class Producer:
         if not self._asynchronous:
             self._close()
         elif hasattr(self._next, "aclose"):
-            await self._next.aclose()
+            await self._variables.wait(self._next.aclose())
 
     def stop(self) -> None:
         """The consumer is gone, or an item could not be sent."""
@@ -243,7 +244,7 @@ class Producer:
     def _close(self) -> None:
         """Close a generator; any other iterator, as a file, is as usable as before."""
         if type(self._next).__name__ == "generator":
-            self._next.close()
+            self._variables.run(self._next.close)
 
     async def _stopped(self) -> None:
         try:

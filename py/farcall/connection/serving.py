@@ -65,6 +65,10 @@ class Serving:
 
     def on_request(self, frame: "Frame", buffers: "Buffers") -> None:
         """Run one request and reply; later if it is a coroutine or waits for an earlier call."""
+        entries = self._contexts.entries
+        if entries and not entries[-1].variables.entered:
+            entries[-1].variables.run(self.on_request, frame, buffers)
+            return
         number = frame[1]
         answer = self._answers.new(number)
         length, run = self._requests[frame[0]]
@@ -180,8 +184,7 @@ class Serving:
             self._ended(answer)
         if self._channel.error is not None or not number:
             return
-        wire, size = value, 0
-        kind = type(value)
+        wire, size, kind = value, 0, type(value)
         small = -_SMALL < value < _SMALL if kind is int else kind in _PLAIN
         if not small and (kind is not str or len(value) >= LONG):
             mark = len(self._codec.buffers)
@@ -203,8 +206,7 @@ class Serving:
         if not number:
             self._channel.complain(exc, "of a one-way call")
             return
-        wire = self._codec.encode_exception(exc)
-        self._answered(answer, [messages.ERR, number, wire], None, exc)
+        self._answered(answer, [messages.ERR, number, self._codec.encode_exception(exc)], None, exc)
 
     def _answered(
         self,

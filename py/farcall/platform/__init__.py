@@ -53,6 +53,7 @@ from farcall.platform.locks import Watch, watch
 from farcall.platform.tasks import (
     VALUES,
     Shared,
+    Variables,
     Waiter,
     being_cancelled,
     cancel,
@@ -85,6 +86,7 @@ __all__ = [
     "Ticker",
     "TimeoutError",
     "Timer",
+    "Variables",
     "Waiter",
     "Watch",
     "being_cancelled",

@@ -66,6 +66,56 @@ else:
         _marks.set(marks)
 
 
+class Variables:
+    """One copy of the context variables for all steps of what runs in several.
+
+    In another copy the token that `ContextVar.set` gave to a step is of no use. MicroPython has
+    none.
+
+    Attributes:
+        context: asyncio's form of them.
+        entered: whether what runs now has these variables.
+    """
+
+    def __init__(self) -> None:
+        self.context = None if MICROPYTHON else contextvars.copy_context()
+        self.entered = MICROPYTHON
+
+    def run(self, function: "Callable[..., Any]", *args: "Any") -> "Any":
+        """Call a function with these variables."""
+        if self.entered or self.context is None:
+            return function(*args)
+        self.entered = True
+        try:
+            return self.context.run(function, *args)
+        finally:
+            self.entered = False
+
+    async def wait(self, awaitable: "Any") -> "Any":
+        """Await something with these variables; a task would have a copy."""
+        return await (awaitable if MICROPYTHON else _Steps(self, awaitable))
+
+
+class _Steps:
+    """Runs each step of an awaitable with variables other than its task's."""
+
+    def __init__(self, variables: "Variables", awaitable: "Any") -> None:
+        self._run = variables.run
+        self._steps = awaitable.__await__()
+
+    def __await__(self) -> "Generator[Any, Any, Any]":
+        step, value = self._steps.send, None
+        while True:
+            try:
+                found = self._run(step, value)
+            except StopIteration as end:
+                return end.value
+            try:
+                step, value = self._steps.send, (yield found)
+            except BaseException as exc:
+                step, value = self._steps.throw, exc
+
+
 def cancel(task: "asyncio.Task[Any]") -> None:
     """Cancel a task. MicroPython can't cancel the one that runs, such as a callback that ends the
     worker that called it: that one goes on."""

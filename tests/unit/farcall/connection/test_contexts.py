@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import contextvars
 from typing import Any
 
 import farcall
 import pytest
+from farcall.endpoints import memory_pair
 
 from tests.unit.farcall.connection.test_session import connected, quiet, settle
 
@@ -260,3 +262,104 @@ async def test_a_context_that_exposes_other_names_cannot_be_entered() -> None:
     with pytest.raises(farcall.PolicyError, match="serves no enter"):
         await engine.locked.__aenter__()
     farcall.session(engine).close()
+
+
+LEVEL: contextvars.ContextVar[int] = contextvars.ContextVar("LEVEL", default=0)
+
+
+class Leveled:
+    """Sets a context variable in whatever runs in several steps, and gives its token back."""
+
+    @contextlib.contextmanager
+    def soon(self, level: int) -> Any:
+        token = LEVEL.set(level)
+        try:
+            yield level
+        finally:
+            LEVEL.reset(token)
+
+    @contextlib.asynccontextmanager
+    async def later(self, level: int) -> Any:
+        await asyncio.sleep(0)
+        with self.soon(level):
+            await asyncio.sleep(0)
+            yield level
+            await asyncio.sleep(0)
+
+    def each(self, level: int) -> Any:
+        with self.soon(level):
+            for _ in range(600):
+                yield LEVEL.get()
+
+    async def each_later(self, level: int) -> Any:
+        async with self.later(level):
+            for _ in range(600):
+                await asyncio.sleep(0)
+                yield LEVEL.get()
+
+    def now(self) -> int:
+        return LEVEL.get()
+
+    async def now_later(self) -> int:
+        await asyncio.sleep(0)
+        return LEVEL.get()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("inner", ["soon", "later"])
+@pytest.mark.parametrize("outer", ["soon", "later"])
+async def test_a_context_variable_counts_for_the_calls_inside_a_with_block(
+    outer: str, inner: str
+) -> None:
+    async with connected({"far": Leveled()}) as (engine, session):
+        far = engine.far
+        for _ in range(2):
+            async with getattr(far, outer)(1):
+                assert (await far.now(), await far.now_later()) == (1, 1)
+                async with getattr(far, inner)(2):
+                    assert (await far.now(), await far.now_later()) == (2, 2)
+                assert (await far.now(), await far.now_later()) == (1, 1)
+            assert (await far.now(), await far.now_later()) == (0, 0)
+        await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("outer", ["soon", "later"])
+async def test_who_is_gone_inside_a_with_block_leaves_it_with_its_context_variables(
+    outer: str,
+) -> None:
+    complaints: list[Any] = []
+    near, end = memory_pair()
+    session = farcall.Session(end, {"far": Leveled()}, on_error=lambda *e: complaints.append(e))
+    engine = await farcall.connect(near, timeout=5)
+    await getattr(engine.far, outer)(1).__aenter__()
+    farcall.session(engine).close()
+    await settle()
+    assert session.error is not None
+    assert (complaints, LEVEL.get()) == ([], 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", ["end", "left", "stepped"])
+@pytest.mark.parametrize("name", ["each", "each_later"])
+async def test_a_generator_keeps_its_context_variables_from_item_to_item(
+    name: str, ending: str
+) -> None:
+    complaints: list[Any] = []
+    near, end = memory_pair()
+    farcall.Session(end, {"far": Leveled()}, on_error=lambda *e: complaints.append(e))
+    engine = await farcall.connect(near, timeout=5)
+    stream = await getattr(engine.far, name)(3)
+    if ending == "stepped":
+        assert [await stream.asend(value) for value in (None, 1, 1)] == [3, 3, 3]
+        await stream.aclose()
+    else:
+        async for level in stream:
+            assert level == 3
+            if ending == "left":
+                break
+    del stream
+    assert await engine.far.now() == 0
+    farcall.session(engine).close()
+    await settle()
+    assert complaints == []
