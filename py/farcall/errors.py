@@ -175,6 +175,8 @@ def rebuild(
     if exc is None:
         made = _made(tuple(names))
         exc = _group(made, args, text) if is_group(made) else made(text)
+        if not platform.MICROPYTHON and not is_group(made):
+            exc.args, exc._said = args, text
         _set_fields(exc, fields)
     result: "Exception" = exc
     return result
@@ -264,10 +266,17 @@ def _made(names: "tuple[str, ...]") -> "Any":
     if cls is None:
         made = (None, RemoteError, FarcallError)  # before the base of one that was made up too
         base = next((known(n) for n in names[1:] if known(n) not in made), Exception)
-        cls = _unknown[names] = type(names[0] if names else "RemoteError", _bases(base), {})
+        own = {} if is_group(base) else {"__str__": _text}
+        cls = _unknown[names] = type(names[0] if names else "RemoteError", _bases(base), own)
         if len(_unknown) > 1000:  # names come from the peer: bound what it can make us keep
             _unknown.clear()
     return cls
+
+
+def _text(exc: "Any") -> str:
+    """What it said on the other side, whose class may write its arguments in a way of its own."""
+    said = exc.__dict__.get("_said")
+    return Exception.__str__(exc) if said is None else str(said)
 
 
 def _bases(base: "Any") -> "tuple[Any, ...]":

@@ -131,6 +131,31 @@ def test_an_exception_of_an_unknown_class_keeps_its_fields(way: Any) -> None:
     assert isinstance(arrived, farcall.RemoteError)
 
 
+def write(exc: BaseException) -> str:
+    return f"{exc.args} is wrong"
+
+
+@WAYS
+@given(st.sampled_from(CLASSES), st.lists(odd, max_size=4), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_an_exception_of_an_unknown_class_says_what_it_said(
+    way: Any, base: Any, args: list[Any], own: bool
+) -> None:
+    """A KeyError writes its argument's repr, an OSError and a SyntaxError also their fields."""
+    exc: Any = None
+    with contextlib.suppress(Exception):
+        exc = type("Unknown", (base,), {"__str__": write} if own else {})(*args)
+        str(exc)
+    if exc is None or isinstance(exc, ExceptionGroup):
+        return
+    arrived = exc
+    for _ in range(2):
+        arrived = way(arrived)
+        assert type(arrived).__name__ == "Unknown"
+        assert str(arrived) == str(exc)
+        assert way is over_comlink or arrived.args == exc.args
+
+
 @WAYS
 @pytest.mark.parametrize("base", [ValueError, FileNotFoundError, KeyError, json.JSONDecodeError])
 def test_an_unknown_exception_keeps_its_base_however_often_it_crosses(way: Any, base: Any) -> None:
