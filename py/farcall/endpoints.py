@@ -230,17 +230,16 @@ class Mailbox:
     def listen(self, receive: "Receive") -> None:
         """Have receive(*message) called for each message; those that came before are delivered."""
         self._receive = receive
-        self._context = platform.Variables().context  # not the sender's: a worker has its own
         early, self._early = self._early, []
         for message in early:
-            self.put(*message)
+            platform.soon(self._deliver, *message)
 
     def put(self, *message: "Any") -> None:
         """Deliver a message a turn later."""
         if self._receive is None:
             self._early.append(message)
         else:
-            platform.soon(self._deliver, *message, context=self._context)
+            platform.soon(self._deliver, *message)
 
     def _deliver(self, *message: "Any") -> None:
         if not self.closed and self._receive is not None:

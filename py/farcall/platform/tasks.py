@@ -73,47 +73,47 @@ class Variables:
     none.
 
     Attributes:
-        context: asyncio's form of them.
         entered: whether what runs now has these variables.
     """
 
     def __init__(self) -> None:
-        self.context = None if MICROPYTHON else contextvars.copy_context()
         self.entered = MICROPYTHON
+        if not MICROPYTHON:
+            self._run = contextvars.copy_context().run
 
     def run(self, function: "Callable[..., Any]", *args: "Any") -> "Any":
         """Call a function with these variables."""
-        if self.entered or self.context is None:
+        if self.entered:
             return function(*args)
         self.entered = True
         try:
-            return self.context.run(function, *args)
+            return self._run(function, *args)
         finally:
             self.entered = False
 
     async def wait(self, awaitable: "Any") -> "Any":
         """Await something with these variables; a task would have a copy."""
-        return await (awaitable if MICROPYTHON else _Steps(self, awaitable))
+        return await (awaitable if MICROPYTHON else _steps(self.run, awaitable.__await__()))
 
 
-class _Steps:
-    """Runs each step of an awaitable with variables other than its task's."""
+def _steps(run: "Callable[..., Any]", steps: "Any") -> "Any":
+    """Run each step of an awaitable by `run`."""
+    step, value = steps.send, None
+    while True:
+        try:
+            found = run(step, value)
+        except StopIteration as end:
+            return end.value
+        try:
+            step, value = steps.send, (yield found)
+        except BaseException as exc:
+            step, value = steps.throw, exc
 
-    def __init__(self, variables: "Variables", awaitable: "Any") -> None:
-        self._run = variables.run
-        self._steps = awaitable.__await__()
 
-    def __await__(self) -> "Generator[Any, Any, Any]":
-        step, value = self._steps.send, None
-        while True:
-            try:
-                found = self._run(step, value)
-            except StopIteration as end:
-                return end.value
-            try:
-                step, value = self._steps.send, (yield found)
-            except BaseException as exc:
-                step, value = self._steps.throw, exc
+if not MICROPYTHON:
+    import types
+
+    _steps = types.coroutine(_steps)
 
 
 def cancel(task: "asyncio.Task[Any]") -> None:

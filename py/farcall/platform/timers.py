@@ -87,18 +87,12 @@ def _nothing() -> None:
     """What a closed Ticker does."""
 
 
-def soon(function: "Callable[..., object]", *args: "object", context: "Any" = None) -> None:
-    """Call a function in a separate turn, after what is running now.
-
-    Args:
-        function: what to call.
-        args: what to call it with.
-        context: of CPython's context variables; a copy of the one that runs by default.
-    """
+def soon(function: "Callable[..., object]", *args: "object") -> None:
+    """Call a function in a separate turn, after what is running now."""
     if MICROPYTHON:
         Timer(0, lambda: function(*args))
     else:
-        asyncio.get_running_loop().call_soon(function, *args, context=context)
+        asyncio.get_running_loop().call_soon(function, *args)
 
 
 def pause(function: "Callable[[], object]") -> None:

@@ -319,7 +319,6 @@ async def test_a_context_variable_counts_for_the_calls_inside_a_with_block(
                 async with getattr(far, inner)(2):
                     assert (await far.now(), await far.now_later()) == (2, 2)
                 assert (await far.now(), await far.now_later()) == (1, 1)
-            assert (await far.now(), await far.now_later()) == (0, 0)
         await quiet(engine, session)
 
 
@@ -359,7 +358,7 @@ async def test_a_generator_keeps_its_context_variables_from_item_to_item(
             if ending == "left":
                 break
     del stream
-    assert await engine.far.now() == 0
+    await settle()
     farcall.session(engine).close()
     await settle()
     assert complaints == []
