@@ -7,6 +7,7 @@ use of which object is decided by policy.
 from farcall import errors, platform
 from farcall.connection.operators import MOST, OPERATORS, findable, light, whole
 from farcall.connection.producers import Producer, Streamed, is_stream
+from farcall.proxies.remote import Remote
 from farcall.values.encoder import is_copied
 from farcall.values.references import Ref
 
@@ -23,10 +24,18 @@ def _iter(owner: "Any") -> "Any":
     """
     if isinstance(owner, Producer) or is_stream(owner):
         return owner.sent if isinstance(owner, Producer) else owner
+    if isinstance(owner, Remote) and owner._farcall.flow is None:
+        return _iter_beyond(owner)
     # TypeError now, not at the first item.
     items = owner.__aiter__() if hasattr(owner, "__aiter__") else iter(owner)
     generator = type(owner).__name__ == "generator"  # MicroPython's: it ends with the loop
     return Ref(owner) if items is owner and not generator else Streamed(items)
+
+
+async def _iter_beyond(owner: "Remote") -> "Any":
+    """As `_iter`, of what a proxy leads to: its own side knows whether that is an iterator."""
+    found = await owner._farcall.connection.operate(owner, "iter", ())
+    return found if found._farcall.flow is None else Streamed(found)
 
 
 def _next(owner: "Any") -> "Any":

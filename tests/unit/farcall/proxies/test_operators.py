@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from tests.conformance import served, suite
 from tests.support.bounded import bounded
-from tests.unit.farcall.connection.test_session import connected
+from tests.unit.farcall.connection.test_session import connected, quiet
 
 NUMERIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
 BINARY = {name: getattr(operator, f"__{name}__") for name in NUMERIC.split()}
@@ -333,6 +333,60 @@ async def test_a_proxy_that_was_handed_on_is_assigned_to_where_its_class_allows(
         assert await farcall.len(settings) == 0
         with pytest.raises(farcall.PolicyError, match="read-only"):
             await second.far.change("fixed", settings, 3)
+
+
+class Reader:
+    """Takes some of the items that it is given."""
+
+    async def some(self, items: Any, count: int) -> list[Any]:
+        found: list[Any] = []
+        async for item in items:
+            found.append(item)
+            if len(found) == count:
+                break
+        return found
+
+
+LOOPED: dict[str, Callable[[], Any]] = {
+    "list": lambda: farcall.ref([0, 1, 2, 3]),
+    "deque": lambda: farcall.ref(collections.deque(range(4))),
+    "map": lambda: map(int, "0123"),
+    "zip": lambda: itertools.chain([0], (1, 2, 3)),
+    "object": lambda: Numbers(4),
+}
+
+
+class Numbers:
+    """An asynchronous iterator."""
+
+    def __init__(self, count: int) -> None:
+        self.left = list(range(count))
+
+    def __aiter__(self) -> "Numbers":
+        return self
+
+    async def __anext__(self) -> int:
+        if not self.left:
+            raise StopAsyncIteration
+        return self.left.pop(0)
+
+
+@pytest.mark.promise("farcall: features", "Of an iterator, as a file, no item is taken ahead")
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", LOOPED)
+async def test_no_item_is_taken_ahead_of_an_iterator_that_was_handed_on(kind: str) -> None:
+    async with (
+        connected({"make": LOOPED[kind]}) as (first, one),
+        connected({"reader": Reader()}) as (second, other),
+    ):
+        items = await first.make()
+        assert await second.reader.some(items, 2) == [0, 1]
+        left = [0, 1, 2, 3] if kind in ("list", "deque") else [2, 3]
+        assert await second.reader.some(items, 9) == left
+        assert await second.reader.some(items, 9) == (left if len(left) == 4 else [])
+        del items
+        await quiet(second, other)
+        await quiet(first, one)
 
 
 # -- what Python asks of a proxy by itself
