@@ -149,6 +149,16 @@ def _refused(what: "str", instead: "str") -> "Any":
     return refuse
 
 
+_no_loop = _refused(
+    "a for loop", "`async for item in obj`, `{**await farcall.copy(obj)}`, or send a list"
+)
+
+
+def _looped(self: "Remote") -> "Any":
+    """Refused at the first item: a TypeError of `__iter__` has another text for `{**obj}`."""
+    yield _no_loop(self)
+
+
 def _operator(name: "str") -> "Callable[..., Any]":
     def operate(self: "Remote", *args: "Value") -> "Any":
         return self._farcall.connection.operate(self, name, args)
@@ -219,7 +229,7 @@ class Remote(Generic[T]):
         __iter__ = _await
     else:
         __await__ = _await
-        __iter__ = _refused("a for loop", "`async for item in obj`, or send a list")
+        __iter__ = _looped
         __next__ = _refused("next()", "`await anext(obj)`, or send a list")
 
     # -- protocols that only exist as coroutines

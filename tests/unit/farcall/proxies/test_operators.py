@@ -422,6 +422,11 @@ async def test_what_cannot_wait_for_the_other_side_says_what_to_write() -> None:
             lambda: list(proxy),
             lambda: sorted(proxy),
             lambda: 1 < proxy < 3,
+            lambda: {**proxy},
+            lambda: dict(proxy),
+            lambda: dict(**proxy),
+            lambda: [*proxy],
+            lambda: ",".join(proxy),
         ]
         for attempt in attempts:
             with pytest.raises(TypeError, match=r"await|async for"):
