@@ -194,11 +194,13 @@ def _instance(
     cls: "Any", args: "tuple[object, ...]", text: "str", fields: "dict[str, object] | None"
 ) -> "Any":
     """An exception of `cls`; without its constructor where that refuses. None if neither works."""
+    exc, same = None, False
     try:
         exc = cls(*args)
-    except BaseException:  # a class of the program may do anything here
-        exc = None
-    if exc is not None and exc.args == args:
+        same = bool(exc.args == args)
+    except BaseException:  # a class of the program may do anything here, and so may an argument
+        pass
+    if same:
         _set_fields(exc, fields)
         return exc
     if platform.MICROPYTHON:
