@@ -54,6 +54,7 @@ KINDS = ("*.py", "*.js")  # modules, and the JavaScript that they evaluate
 STUBS = "!py/farcall/stubs.py"  # a command for CPython
 COMLINK = "py/farcall/comlink"
 TEAM = "py/farcall/workers/teams"
+ODD_ARRAYS = "py/farcall/values/odd_arrays.py"  # those of a worker that predicts are plain
 # Only pages start workers, and few workers trace their calls.
 STARTED = (
     "py/farcall/connection/trace.py",
@@ -205,7 +206,7 @@ WORKER = {
         STUBS,
         f"!{COMLINK}",
         f"!{TEAM}",
-        *(f"!{name}" for name in STARTED),
+        *(f"!{name}" for name in (ODD_ARRAYS, *STARTED)),
         "py/nn",
         "!py/nn/io/__main__.py",  # commands for CPython
         "!py/nn/kernels/build.py",
@@ -214,6 +215,7 @@ WORKER = {
     ),
     "training.zip": (
         TEAM,
+        ODD_ARRAYS,
         *STARTED,
         *TRAINING,
         *SELDOM,

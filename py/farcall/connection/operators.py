@@ -175,8 +175,14 @@ def light(*values: "Any") -> None:
     Raises:
         LimitError: it has more than `MOST` containers, each counted as often as it is met.
     """
+    arrays = _of("numpy.ndarray", "numpy.void")
+    kinds = _CONTAINERS + _of("collections.deque") + arrays
+
+    def having(parts: "Any") -> "list[Any]":
+        return [p for p in parts if isinstance(p, kinds) or type(p) in registered.names]
+
     left = MOST
-    todo = [value for value in values if _has_parts(value)]
+    todo = having(values)
     while todo:
         value = todo.pop()
         left -= 1
@@ -185,15 +191,13 @@ def light(*values: "Any") -> None:
         if type(value) in registered.names:
             found = registered.split(value)
             parts: "Any" = [] if found is None else found[1].values()
+        elif isinstance(value, arrays):
+            parts = [value.tolist()] if value.dtype.hasobject else []
         else:
             parts = value
-        todo.extend([part for part in parts if _has_parts(part)])
+        todo.extend(having(parts))
         if isinstance(value, dict):
-            todo.extend([part for part in value.values() if _has_parts(part)])
-
-
-def _has_parts(value: "Any") -> bool:
-    return isinstance(value, _CONTAINERS) or type(value) in registered.names
+            todo.extend(having(value.values()))
 
 
 def bounded(function: "Any") -> "Any":

@@ -224,12 +224,6 @@ def encode_numpy(value: "Any", buffers: "list[Buffer]") -> "list[Wire]":
     """Wire form of an ndarray or a NumPy scalar."""
     import numpy
 
-    if value.dtype.hasobject:
-        raise TypeError(f"an ndarray of dtype {value.dtype} holds references: send a list")
-    if value.dtype.names is not None:
-        raise TypeError(
-            f"a structured ndarray ({value.dtype.descr!r}) is not supported: send its fields"
-        )
     if numpy.dtype(value.dtype.str) != value.dtype:  # of a library: "<V2" is all NumPy says
         raise TypeError(
             f"an ndarray of dtype {value.dtype} is not supported: send it as one of NumPy's"

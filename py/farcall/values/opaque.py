@@ -55,13 +55,19 @@ class Opaque:
 
 
 class DictOf(dict):  # type: ignore[type-arg]
-    """A Counter or defaultdict where there is none; `kept` says which."""
+    """A Counter or defaultdict where there is none, or a dict whose keys are attributes, as they
+    are of all of these; `kept` says which."""
 
     kept: "list[str]"
 
+    def __getattr__(self, name: "str") -> "Any":
+        if name not in self:
+            raise AttributeError(f"no key or attribute {name!r}")
+        return self[name]
+
 
 class ListOf(list):  # type: ignore[type-arg]
-    """A deque where there is none that knows its length; `kept` says so."""
+    """A deque where there is none that knows its length, or an array of objects; `kept` says so."""
 
     kept: "list[str]"
 

@@ -12,6 +12,7 @@ named tuples need their class to be loaded here.
 import builtins
 
 from farcall import errors, messages, platform
+from farcall.values import arrays
 from farcall.values.graphs import keys
 from farcall.values.opaque import ENUM, DictOf, ListOf, NamedTuple, Opaque
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 TUPLE = "namedtuple"
 SEQUENCE = "structseq"  # os.stat_result, time.struct_time: what C gives as a tuple with names
 _PLAIN = (str, int, float)
-DICTS = ("OrderedDict", "Counter", "defaultdict")
+OBJECTS = "ndarray"  # of objects
+KEYED = "dict"  # one whose keys are attributes: scipy's OptimizeResult, sklearn's Bunch
+DICTS = ("OrderedDict", "Counter", "defaultdict", KEYED)
 _FIELDS = {"IsoCalendarDate": ("year", "week", "weekday")}
 _FACTORIES = "list dict set int float str tuple bool frozenset bytes complex".split()
 _DIGITS = 2**18  # bits of a Fraction's numbers, whose divisor takes the square of their time
@@ -139,19 +142,6 @@ def _viewed(cls: "Any", text: "str", parts: "Parts") -> "Any":
     return view.cast(text) if shape is None else view.cast(text, shape)
 
 
-def _masked(value: "Any") -> "tuple[str, Parts]":
-    return "", [value.data, value.mask, value.fill_value] + [True] * value.hardmask
-
-
-def _unmasked(cls: "Any", text: "str", parts: "Parts") -> "Any":
-    for part in parts:  # of a range, NumPy would make an array
-        if not isinstance(part, (bool, int, float, complex, str, bytes)) and not hasattr(
-            part, "dtype"
-        ):
-            raise TypeError(f"expected an array, received a {type(part).__name__}")
-    return cls(parts[0], mask=parts[1], fill_value=parts[2], hard_mask=len(parts) > 3)
-
-
 def _fraction(value: "Any") -> "tuple[str, Parts]":
     small = max(abs(value.numerator), value.denominator) < _LARGE
     return str(value) if small else "", [value.numerator, value.denominator]
@@ -171,10 +161,6 @@ def _decimal(cls: "Any", text: "str", parts: "Parts") -> "Any":
     if abs(value.adjusted()) > _POWER:
         raise errors.LimitError(f"a Decimal of more than {_POWER} digits")
     return value
-
-
-def _masked_constant(value: "Any") -> "tuple[str, Parts]":
-    return "--", []
 
 
 def _dtype(value: "Any") -> "tuple[str, Parts]":
@@ -216,7 +202,7 @@ if TYPE_CHECKING:
     Write = Callable[[Any], tuple[str, Parts]]
     Make = Callable[[Any, str, Parts], Any]
 
-_KINDS: "dict[str, tuple[str, Write, Make | None]]" = {
+_KINDS: "dict[str, tuple[str, Write | None, Make | None]]" = {
     "date": ("datetime", _date, _dated),
     "time": ("datetime", _date, _dated),
     "datetime": ("datetime", _date, _dated),
@@ -236,10 +222,27 @@ _KINDS: "dict[str, tuple[str, Write, Make | None]]" = {
     "deque": ("collections", _deque, None),
     "array": ("array", _array, _arrayed),
     "memoryview": ("builtins", _view, _viewed),
-    "MaskedArray": ("numpy.ma", _masked, _unmasked),
+    "MaskedArray": ("numpy.ma", None, None),  # of these `odd_arrays` has the functions
+    "MaskedConstant": ("numpy.ma.core", None, None),
+    OBJECTS: ("numpy", None, None),
+    "void": ("numpy", None, None),
     "dtype": ("numpy", _dtype, _typed),
-    "MaskedConstant": ("numpy.ma.core", _masked_constant, _from_parts),
 }
+
+
+def _functions(name: "str") -> "tuple[Write, Make | None]":
+    """What writes values of a kind, and what makes them; None for containers."""
+    _, write, make = _KINDS[name]
+    return (write, make) if write is not None else _odd(name).KINDS[name]
+
+
+def _odd(name: "str") -> "Any":
+    found = platform.imported("farcall.values.odd_arrays")
+    if found is None:  # in a worker that only predicts
+        raise TypeError(f"a {name} of this kind cannot cross here: send lists or plain arrays")
+    return found
+
+
 # MicroPython's defaultdict is no dict, its deque has a length that it does not tell.
 _LACKING = ("defaultdict", "deque") if platform.MICROPYTHON else ()
 
@@ -258,6 +261,8 @@ def _name(value: "Value") -> str:
         return "PosixPath" if type(value).__module__ == "pathlib" else ""
     if (name == "type" or name[-5:] == "DType") and platform.loaded("numpy"):
         return "" if _kind(value) is None else "dtype"
+    if arrays.is_numpy(value) and not hasattr(value, "mask"):
+        return "void" if value.dtype.names else OBJECTS if value.dtype.hasobject else ""
     kind = _KINDS.get(name)
     module = None if kind is None else platform.imported(kind[0])
     return name if getattr(module, name, None) is type(value) else ""
@@ -272,11 +277,15 @@ def split(value: "Value") -> "tuple[list[Wire], Parts] | None":
         return [messages.VALUE, value.type, value.text], value.parts
     if isinstance(value, (DictOf, ListOf)):
         parts = list(value) if isinstance(value, ListOf) else _flat(value)
+        if value.kept[0] == OBJECTS:
+            parts = [_odd(OBJECTS).flat(parts, value.kept[1])]
         return [messages.VALUE] + value.kept, parts
     name = _name(value)
     if name:
-        text, parts = _KINDS[name][1](value)
+        text, parts = _functions(name)[0](value)
         return [messages.VALUE, name, text], parts
+    if isinstance(value, dict) and hasattr(type(value), "__getattr__"):
+        return [messages.VALUE, KEYED, ""], _flat(value)
     enum = platform.loaded("enum")
     if enum is not None and isinstance(value, enum.Enum):
         cls = type(value)
@@ -305,6 +314,8 @@ def plain(value: "Value") -> "Value":
         return tuple(value)
     if isinstance(value, list) or found[0][1] == "deque":
         return list(value)
+    if arrays.is_numpy(value) and not hasattr(value, "mask"):
+        return value.tolist()
     if isinstance(value, memoryview):
         return bytes(value)
     return found[0][2]
@@ -322,8 +333,16 @@ def _named(value: "Any") -> "tuple[list[Wire], Parts] | None":
     if not isinstance(fields, tuple) or len(fields) != len(value):
         return None
     own = (getattr(cls, "__module__", ""), getattr(cls, "__qualname__", cls.__name__))
-    kept = getattr(cls, "_kept", own)
-    return [messages.VALUE, TUPLE, " ".join(fields)], list(kept) + list(value)
+    kept, more = list(getattr(cls, "_kept", own)), getattr(value, "__dict__", None) or {}
+    more = {name: more[name] for name in more if _is_state(cls, name)}
+    if more:
+        return [messages.VALUE, SEQUENCE, " ".join(fields)], kept + [more] + list(value)
+    return [messages.VALUE, TUPLE, " ".join(fields)], kept + list(value)
+
+
+def _is_state(cls: "Any", name: "str") -> bool:
+    """Whether an instance may be given what it has besides its items: no method of its class."""
+    return name[:1] != "_" and not callable(getattr(cls, name, None))
 
 
 def _sequence(value: "Any") -> "tuple[list[Wire], Parts]":
@@ -339,7 +358,7 @@ def _sequence(value: "Any") -> "tuple[list[Wire], Parts]":
 def empty(name: "str", text: "str") -> "Any":
     """A container of a kind, to be filled; None for what is made whole."""
     if name in DICTS:
-        cls = _class(name)
+        cls = None if name == KEYED else _class(name)
         if cls is None:
             return _kept(DictOf(), name, text)
         if name == "defaultdict":
@@ -386,8 +405,8 @@ def join(name: "Any", text: "Any", parts: "Parts") -> "Any":
         return fill(container, parts)
     if name not in _KINDS:
         raise ValueError(f"no type of the standard library is called {name!r} here")
-    cls, make = _class(name), _KINDS[name][2]
-    if cls is None or make is None:
+    cls, make = _class(name), _functions(name)[1]
+    if (cls is None and name != OBJECTS) or make is None:
         return Opaque(name, text, parts)
     try:
         return make(cls, text, parts)
@@ -434,23 +453,33 @@ def _tuple(text: "str", parts: "Parts", more: "Any" = None) -> "Any":
     Args:
         text: names of the fields.
         parts: module and name of the class, and the items.
-        more: fields of one of C's that are no items.
+        more: what it has by name that is no item.
     """
     fields = tuple(text.split(" ")) if text else ()
     module, path, values = parts[0], parts[1], parts[2:]
     cls = _known(module, path)
-    if cls is not None and issubclass(cls, tuple) and getattr(cls, "_fields", None) == fields:
-        return tuple.__new__(cls, values)
-    counted = cls is not None and type(cls.__dict__.get("n_sequence_fields")) is int
-    if counted and issubclass(cls, tuple):
+    if cls is None or not issubclass(cls, tuple):
+        cls = tuple
+    if type(getattr(cls, "n_sequence_fields", None)) is int:
         return cls(values, more or {})
-    if len(fields) != len(values):
-        raise ValueError(f"a named tuple with fields {fields} of {len(values)} values")
-    key = (str(module), str(path)) + fields
-    cls = _made.get(key)
+    if getattr(cls, "_fields", None) != fields:
+        if len(fields) != len(values):
+            raise ValueError(f"a named tuple with fields {fields} of {len(values)} values")
+        cls = _made_up((str(module), str(path)), fields)
+    made = cls(values) if platform.MICROPYTHON else tuple.__new__(cls, values)
+    for name, value in dict(more or {}).items():
+        if platform.MICROPYTHON:
+            setattr(made, name, value)
+        elif hasattr(made, "__dict__") and _is_state(cls, name):
+            made.__dict__[name] = value
+    return made
+
+
+def _made_up(place: "tuple[str, ...]", fields: "tuple[str, ...]") -> "Any":
+    cls = _made.get(place + fields)
     if cls is None:
         if len(_made) > 1000:  # names come from the peer: bound what it can make us keep
             _made.clear()
-        name = str(path).split(".")[-1]
-        cls = _made[key] = type(name, (NamedTuple,), {"_fields": fields, "_kept": key[:2]})
-    return cls(values)
+        members = {"_fields": fields, "_kept": place}
+        cls = _made[place + fields] = type(place[1].split(".")[-1], (NamedTuple,), members)
+    return cls

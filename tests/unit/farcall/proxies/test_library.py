@@ -25,6 +25,7 @@ from typing import Any
 import farcall
 import numpy as np
 import pytest
+from farcall.values.opaque import DictOf
 
 from tests.support import awaiting
 from tests.unit.farcall.connection.test_session import connected, quiet
@@ -112,6 +113,34 @@ class Sq(Shape):
         return self.s**2
 
 
+class Found(dict[str, Any]):
+    """Its keys are attributes, as those of scipy's OptimizeResult and sklearn's Bunch."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self:
+            raise AttributeError(name)
+        return self[name]
+
+
+class Measured(collections.namedtuple("Measured", "statistic pvalue")):
+    """Has more than its items, as scipy's results of tests have."""
+
+    def __new__(cls, statistic: float, pvalue: float, df: int) -> "Measured":
+        made = super().__new__(cls, statistic, pvalue)
+        made.__dict__["df"] = df
+        return made
+
+    @property
+    def df(self) -> Any:
+        return self.__dict__["df"]
+
+    def describe(self) -> str:
+        return f"{self.pvalue} of {self.df}"
+
+    def __repr__(self) -> str:
+        return f"Measured({self.statistic}, {self.pvalue}, {self.df})"
+
+
 class Cached:
     def __init__(self) -> None:
         self.calls = 0
@@ -171,6 +200,7 @@ SCOPE: dict[str, Any] = {name.split(".")[0]: __import__(name) for name in MODULE
 SCOPE |= {"np": np, "ET": importlib.import_module("xml.etree.ElementTree")}
 SCOPE |= {f.__name__: f for f in (generate, managed)}
 SCOPE |= {c.__name__: c for c in (Color, Perm, Pt, DC, FZ, SL, Shape, Sq, Cached, Parser, Enc, UD)}
+SCOPE |= {"Found": Found, "Measured": Measured}
 VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 OBJECTS = ("x", "y", "C")
 
@@ -235,7 +265,7 @@ async def here(value: Any) -> Any:
         return [type(value).__name__, *[await here(item) for item in value]]
     if type(value) in (set, frozenset):
         return [type(value).__name__, sorted(map(repr, value))]
-    if type(value) is dict:
+    if type(value) in (dict, Found, DictOf):
         return ["dict", *[await here(item) for item in value.items()]]
     return [getattr(value, "__name__", type(value).__name__), written(value)]
 
