@@ -92,18 +92,61 @@ def undocumented(path: str, source: bytes) -> ast.Module:
 
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-NEVER = ("TYPE_CHECKING", "MICROPYTHON", "platform.MICROPYTHON")  # in Pyodide
+# In Pyodide. Its compiler would leave out what runs elsewhere, but not the names and texts in it.
+KNOWN = {"TYPE_CHECKING": False, "MICROPYTHON": False, "PYODIDE": True, "BROWSER": True}
+
+
+class Known(ast.NodeTransformer):
+    """Leaves out what other interpreters run: farcall's questions for them are answered."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        found = isinstance(node.ctx, ast.Load) and node.id in KNOWN
+        return ast.copy_location(ast.Constant(KNOWN[node.id]), node) if found else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if ast.unparse(node.value) == "platform" and node.attr in KNOWN:
+            return ast.copy_location(ast.Constant(KNOWN[node.attr]), node)
+        return self.generic_visit(node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        found = known(node.operand) if isinstance(node.op, ast.Not) else None
+        return node if found is None else ast.copy_location(ast.Constant(not found), node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        self.generic_visit(node)
+        ends = isinstance(node.op, ast.Or)
+        while len(node.values) > 1 and known(node.values[0]) is not None:
+            if known(node.values[0]) is ends:
+                return node.values[0]
+            node.values.pop(0)
+        return node if len(node.values) > 1 else node.values[0]
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        self.generic_visit(node)
+        found = known(node.test)
+        return node if found is None else node.body if found else node.orelse
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        found = known(node.test)
+        if found is None:
+            return node
+        return (node.body if found else node.orelse) or ast.copy_location(ast.Pass(), node)
+
+
+def known(test: ast.expr) -> bool | None:
+    """Whether a condition is always true, or never; None if that depends."""
+    found = test.value if isinstance(test, ast.Constant) else None
+    return found if isinstance(found, bool) else None
 
 
 def lean(path: str, source: str) -> ast.Module:
     """Return one of our modules without what nothing reads in the page's own worker: imports for
     type checkers, annotations of functions, and docstrings, which were a tenth of what it is sent,
-    and what MicroPython alone runs. Pages of others get farcall.zip and nn.zip, which are sources.
+    and what other interpreters run. Pages of others get farcall.zip and nn.zip, which are sources.
     """
-    tree = ast.parse(source, path)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) in NEVER:
-            node.test, node.body = ast.Constant(False), [ast.Pass()]
+    tree: ast.Module = Known().visit(ast.parse(source, path))
     strip(tree)
     return ast.fix_missing_locations(tree)
 

@@ -36,6 +36,14 @@ if MICROPYTHON:
 else:
     def usual(): ...
 
+kinds = ["tiny" if MICROPYTHON else "plain", "odd" if not (platform.PYODIDE or MICROPYTHON) else 1]
+if BROWSER and not MICROPYTHON and usual:
+    kinds.append("shown")
+elif MICROPYTHON or platform.MICROPYTHON:
+    kinds.append("little")
+if not platform.BROWSER and usual:
+    kinds.append("bigger")
+
 def predict(x: Batch) -> None:
     """Predict."""
     def inner_name(y: Inside) -> None:
@@ -395,6 +403,8 @@ def test_bytecode_lacks_what_nothing_reads_in_a_page(built):
         b"float | None",
         b"Sequence[int]",
         b"usual",
+        b"plain",
+        b"shown",
         b"Seed",
         b"Model",
     ):
@@ -413,6 +423,10 @@ def test_bytecode_lacks_what_nothing_reads_in_a_page(built):
         b"Hidden.",
         b"Checker",
         b"small",
+        b"tiny",
+        b"odd",
+        b"little",
+        b"bigger",
         b"Numbered",
         b"Later",
         b"nothing",
