@@ -268,7 +268,7 @@ def _made(names: "tuple[str, ...]") -> "Any":
     if cls is None:
         made = (None, RemoteError, FarcallError)  # before the base of one that was made up too
         base = next((known(n) for n in names[1:] if known(n) not in made), Exception)
-        own = {} if is_group(base) else {"__str__": _text}
+        own = {} if platform.MICROPYTHON or is_group(base) else {"__str__": _text}
         cls = _unknown[names] = type(names[0] if names else "RemoteError", _bases(base), own)
         if len(_unknown) > 1000:  # names come from the peer: bound what it can make us keep
             _unknown.clear()
