@@ -553,7 +553,8 @@ def packed(path: str, source: str) -> bytes:
     """Return a module without comments as a member of an archive."""
     if path.endswith(".py"):
         wgsl = SHADERS in path
-        text = naming.shortened(tight(thin(bare(source, annotated=True), strings=wgsl)))
+        text = bare(source if Path(path).stem in LISTED else unlisted(source), annotated=True)
+        text = naming.shortened(tight(thin(text, strings=wgsl)))
         text = joining.joined(text)
         text = shaders.spaceless(text) if wgsl else text
     else:
@@ -562,6 +563,20 @@ def packed(path: str, source: str) -> bytes:
     entry = tarfile.TarInfo(path)
     entry.size = len(data)
     return entry.tobuf() + data + bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
+# Modules whose `__all__` others read, or may import all of: that of the rest says to readers alone
+# which names are for other modules.
+LISTED = ("__init__", "message", "mods", "records")
+
+
+def unlisted(source: str) -> str:
+    """Return a module without its `__all__`, with unchanged line numbers."""
+    lines = source.splitlines(keepends=True)
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            cut(lines, _start(node, lines), _end(node, lines), "")
+    return "".join(lines)
 
 
 def archive(members: Iterable[bytes]) -> bytes:

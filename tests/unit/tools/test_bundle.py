@@ -612,6 +612,24 @@ def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
     assert len(packed) <= 15_000
 
 
+def test_a_list_of_names_stays_in_an_archive_where_another_module_reads_it():
+    source = '"""Text."""\n\n__all__ = [\n    "a",\n]\na = 1\n'
+    for name, kept in (("__init__", True), ("records", True), ("wire", False)):
+        member = bundle.packed(f"federation/{name}.py", source)
+        assert (b"__all__" in member) == kept
+        assert b"\na=1" in member
+    read = {
+        node.value.id
+        for text in bundle.modules(
+            ("py/federation", "py/nn/gpu", bundle.PLAYGROUND_WORKER), ROOT
+        ).values()
+        if not text.startswith("//")
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Attribute) and node.attr == "__all__"
+    }
+    assert read == {*bundle.LISTED} - {"__init__"}
+
+
 def test_what_the_playground_alone_needs_is_fetched_by_no_other_page(built):
     site, _ = built
     with tarfile.open(site / "static/vendor/python/playground.tgz") as archive:
