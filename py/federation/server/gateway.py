@@ -27,12 +27,14 @@ from starlette.staticfiles import StaticFiles
 
 from federation import wire
 from federation.fleet import PATH, TOKEN, carried
+from federation.server.deliveries import Deliveries
 from federation.server.limits import BODIES, Bucket, Limits
 from federation.server.replies import Refusal, Replies, Reply, decoded
 
 __all__ = ["Gateway"]
 
-FORWARDED = ("content-type", "flwr-public-key", "flwr-timestamp", "flwr-signature")
+KEY = "flwr-public-key"
+FORWARDED = ("content-type", KEY, "flwr-timestamp", "flwr-signature")
 JOINING = ("register-node", "activate-node")
 SECONDS = 60.0  # for an answer of the SuperLink
 NOTHING = "0" * 64  # no object has this id
@@ -40,7 +42,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Gateway:
-    """One gateway; it keeps nothing but replies on their way, so there may be many.
+    """One of as many as needed: it keeps nothing but messages and replies on their way.
 
     Args:
         superlink: address, such as "http://127.0.0.1:8000".
@@ -57,7 +59,7 @@ class Gateway:
     ) -> None:
         self._origins, self._token = frozenset(origins), carried(token)
         self._limits = limits or Limits()
-        self.replies = Replies(self._limits)
+        self.replies, self.deliveries = Replies(self._limits), Deliveries()
         self._registrations = Bucket(self._limits.rate)
         many = httpx.Limits(
             max_connections=200, max_keepalive_connections=200, keepalive_expiry=2.0
@@ -120,6 +122,16 @@ class Gateway:
         if call == "push-object":
             return await self._came(body, headers)
         answer = await self._forwarded(call, body, headers)
+        return self._passed(call, body, headers.get(KEY, ""), answer)
+
+    def _passed(self, call: str, body: bytes, key: str, answer: Response) -> Response:
+        """Return what the node gets for the SuperLink's answer to a call."""
+        if call == "confirm-message-received" and answer.status_code != 401:
+            confirmed = decoded("ConfirmMessageReceivedRequest", body)
+            self.deliveries.arrived(key, confirmed["message_object_id"])
+        if call == "pull-messages" and answer.status_code == 200:
+            found = self.deliveries.out(key, bytes(answer.body))
+            return Response(found, media_type="application/protobuf")
         if call == "get-run" and answer.status_code == 200:  # its settings, and not whose it is
             return _message("GetRunResponse", **wire.decode("GetRunResponse", bytes(answer.body)))
         if call == "deactivate-node" and answer.status_code == 412:
@@ -149,14 +161,17 @@ class Gateway:
             raise Refusal(429, "too many registrations from this address")
 
     async def _announced(self, body: bytes, headers: dict[str, str]) -> Response:
-        session, wanted = self.replies.announce(headers.get("flwr-public-key", ""), body)
+        key = headers.get(KEY, "")
+        session, wanted = self.replies.announce(key, body)
         pushed = wire.decode("PushMessagesRequest", body)
-        run_id = pushed["messages_list"][0]["metadata"]["run_id"]
-        asked = {"node": pushed["node"], "run_id": run_id, "object_id": NOTHING}
+        metadata = pushed["messages_list"][0]["metadata"]
+        asked = {"node": pushed["node"], "run_id": metadata["run_id"], "object_id": NOTHING}
         # The SuperLink says who this is before anything is kept for it.
         known = await self._forwarded(
             "pull-object", wire.encode("PullObjectRequest", asked), headers, lost=session
         )
+        if known.status_code != 401:
+            self.deliveries.arrived(key, metadata["reply_to_message_id"])
         if known.status_code != 200:
             self.replies.drop(session)
             return known
@@ -165,7 +180,7 @@ class Gateway:
 
     async def _came(self, body: bytes, headers: dict[str, str]) -> Response:
         pushed = decoded("PushObjectRequest", body)
-        reply = self.replies.come(headers.get("flwr-public-key", ""), pushed)
+        reply = self.replies.come(headers.get(KEY, ""), pushed)
         if reply is None or not reply.complete:
             return _message("PushObjectResponse", stored=reply is not None)
         session = pushed["session_id"]

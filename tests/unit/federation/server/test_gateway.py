@@ -18,10 +18,20 @@ import httpx
 import numpy as np
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
-from federation import ArrayRecord, ClientApp, Fleet, FleetError, Message, RecordDict, objects, wire
+from federation import (
+    ArrayRecord,
+    ClientApp,
+    Fleet,
+    FleetError,
+    Message,
+    RecordDict,
+    UnreachableError,
+    objects,
+    wire,
+)
 from federation.fleet import CALLS, TOKEN
 from federation.mailbox import Mailbox
-from federation.platform.cpython import CPythonKey
+from federation.platform.cpython import CPythonKey, HttpTransport
 from federation.server import gateway as module
 from federation.server.connection import Connection
 from federation.server.gateway import FORWARDED, Gateway
@@ -484,6 +494,53 @@ def test_registrations_from_one_address_are_limited(opened):
     statuses = [before.post("/v1/fleet/register-node").status_code for _ in range(22)]
     assert statuses[19] != 429
     assert statuses[20:] == [429, 429]
+
+
+# Messages.
+
+
+@pytest.mark.asyncio
+async def test_a_message_whose_answer_was_lost_is_handed_out_again(superlink, usual):
+    """A SuperLink hands it out once: the round would wait for its time-out."""
+    node, lost = node_at(usual.url), []
+
+    async def call(name, **fields):
+        found = await original(name, **fields)
+        if found.get("messages_list") and not lost:
+            lost.append(found)
+            raise UnreachableError("reset")
+        return found
+
+    original, node.fleet.call = node.fleet.call, call
+    async with running(node):
+        assert (await superlink.answer(node.node_id, content())).has_content()
+        assert len(lost) == 1
+    assert usual.gateway.deliveries.held == 0
+
+
+@pytest.mark.asyncio
+async def test_no_other_node_confirms_a_message_or_is_handed_it(superlink, usual):
+    one, other = [Fleet(HttpTransport(usual.url), CPythonKey()) for _ in range(2)]
+    mine, theirs = [{"node": {"node_id": await joined(fleet)}} for fleet in (one, other)]
+    message_id = superlink.ask(mine["node"]["node_id"], content())
+    confirmed = {"run_id": superlink.run_id, "message_object_id": message_id}
+    [found] = (await one.call("pull-messages", **mine))["messages_list"]
+    assert found["metadata"]["message_id"] == message_id
+    await other.call("confirm-message-received", **theirs, **confirmed)
+    body = wire.encode("ConfirmMessageReceivedRequest", mine | confirmed)
+    kind = {"content_type": "application/protobuf"}
+    assert usual.post("/v1/fleet/confirm-message-received", body, **kind).status_code == 401
+    assert (await other.call("pull-messages", **theirs))["messages_list"] == []
+    assert (await one.call("pull-messages", **mine))["messages_list"] == [found]
+    await one.call("confirm-message-received", **mine, **confirmed)
+    assert (await one.call("pull-messages", **mine))["messages_list"] == []
+
+
+async def joined(fleet):
+    """The number of a node that a test is itself."""
+    mine = {"public_key": fleet.key.public}
+    await fleet.call("register-node", **mine)
+    return (await fleet.call("activate-node", **mine, heartbeat_interval=30.0))["node_id"]
 
 
 # Replies.
