@@ -17,10 +17,16 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from federation.message import Context, Message
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    Lifespan = Callable[[Context], Generator[None]]
+    Whole = Callable[[Context], AbstractContextManager[None]]
 
 __all__ = ["ClientApp", "awaited"]
 
@@ -28,7 +34,6 @@ Reply = Message | Awaitable[Message]
 Handler = Callable[[Message, Context], Reply]
 Mod = Callable[[Message, Context, Handler], Reply]
 """A modifier: it gets the message and what answers it, and may change both."""
-Lifespan = Callable[[Context], Generator[None]]
 
 
 def awaited(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
@@ -66,8 +71,7 @@ class ClientApp:
             raise TypeError("ClientApp: expected functions by @app.train(), received a client_fn")
         self._mods = tuple(mods or ())
         self._handlers: dict[str, Handler] = {}
-        self._lifespan: Callable[[Context], AbstractContextManager[None]]
-        self._lifespan = lambda context: nullcontext()
+        self._lifespan: Whole = lambda context: nullcontext()
 
     def train(
         self, action: str = "default", *, mods: Sequence[Mod] | None = None

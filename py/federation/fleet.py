@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64encode
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from federation import wire
 from federation.errors import FleetError, UnknownNodeError
 
 __all__ = ["CALLS", "Answer", "Fleet", "Key", "Transport", "carried"]
+
+if TYPE_CHECKING:
+    Call = Callable[..., Awaitable[dict[str, Any]]]
+    """Makes a call of the Fleet API: its name and fields -> the fields of the answer."""
 
 PATH = "/v1/fleet/"
 CALLS = {

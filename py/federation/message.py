@@ -51,15 +51,12 @@ class Metadata:
 
     def reply(self) -> Metadata:
         """Return the metadata of an answer; its times are the question's until it is sent."""
-        return Metadata(
-            run_id=self.run_id,
+        return replace(
+            self,
+            message_id="",
             src_node_id=self.dst_node_id,
             dst_node_id=self.src_node_id,
             reply_to_message_id=self.message_id,
-            group_id=self.group_id,
-            ttl=self.ttl,
-            message_type=self.message_type,
-            created_at=self.created_at,
             src_task_id=self.dst_task_id,
             dst_task_id=self.src_task_id,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from nn.io.errors import MissingEntryError
 
@@ -12,12 +12,13 @@ from federation.message import Context
 from federation.objects import held
 from federation.records import RecordDict
 
+if TYPE_CHECKING:
+    from federation.fleet import Call
+
 __all__ = ["Runs", "Settings"]
 
 RUN_CONFIG = "run_config, Node(run_config=...)"  # in errors
 KEPT = 16  # runs; what an app keeps for one may be as large as its network
-
-Call = Callable[..., Awaitable[dict[str, Any]]]
 
 
 class Settings(dict[str, Any]):

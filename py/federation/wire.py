@@ -34,8 +34,8 @@ ActivateNodeResponse: 1 uint64 node_id
 DeactivateNodeRequest: 1 uint64 node_id
 DeactivateNodeResponse:
 SendNodeHeartbeatRequest: 1 Node node, 2 double heartbeat_interval
-SendNodeHeartbeatResponse: 1 bool success
-PullMessagesRequest: 1 Node node, 2 repeated string message_ids
+SendNodeHeartbeatResponse:
+PullMessagesRequest: 1 Node node
 PullMessagesResponse: 2 repeated Message messages_list, 3 repeated ObjectTree message_object_trees
 PushMessagesRequest: 1 Node node, 2 repeated Message messages_list, \
 3 repeated ObjectTree message_object_trees, 4 repeated double clientapp_runtime_list
@@ -215,6 +215,7 @@ def _numbers(form: str, values: list[int | memoryview], where: str) -> list[Any]
     if size > PACKED:
         raise LimitError(f"{where}: expected at most {PACKED} bytes of numbers, received {size}")
     if form == "double":
-        return list(protobuf.floats(values, where, "d").tolist())
+        found: list[float] = protobuf.floats(values, where, "d").tolist()
+        return found
     whole = protobuf.integers(values, where).view(np.uint64).tolist()
     return [_number(form, value) for value in whole]

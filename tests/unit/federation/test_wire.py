@@ -31,6 +31,7 @@ INSIDE = {
 }
 TYPES = {"double": 1, "uint64": 4, "bool": 8, "string": 9, "message": 11, "bytes": 12, "sint64": 18}
 UNUSED = {
+    "PullMessagesRequest": {"message_ids"}, "SendNodeHeartbeatResponse": {"success"},
     "PullMessagesResponse": {"reconnect"}, "PushMessagesResponse": {"reconnect", "results"},
     "Run": {*run_pb2.Run.DESCRIPTOR.fields_by_name} - {"override_config", "series_id"},
 }  # fmt: skip
