@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-PASSING = (429, 502, 503, 504)  # statuses after which the same call may succeed
+PASSING = (408, 425, 429)  # statuses after which the same call may succeed; and those above 501
 
 
 class FederationError(Exception):
@@ -44,7 +44,7 @@ class FleetError(FederationError, ConnectionError):
 
     def __init__(self, call: str, status: int, reason: str) -> None:
         super().__init__(f"{call}: expected status 200, received {status}: {reason}")
-        self.status, self.passing = status, status in PASSING
+        self.status, self.passing = status, status in PASSING or status > 501
 
 
 class UnknownNodeError(FleetError):

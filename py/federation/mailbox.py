@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nn.io.errors import LimitError, MissingEntryError
+from nn.io.errors import CorruptError, LimitError, MissingEntryError
 
 from federation import objects, wire
 from federation.errors import FederationError
 from federation.message import Message, Metadata
 
-__all__ = ["Call", "Letter", "Mailbox"]
+if TYPE_CHECKING:
+    from federation.fleet import Call
 
-Call = Callable[..., Awaitable[dict[str, Any]]]
-"""Makes a call of the Fleet API: its name and fields -> the fields of the answer."""
+__all__ = ["Letter", "Mailbox", "each"]
+
+AT_ONCE = 4  # calls under way for the objects of a message; flwr's own node makes 2
 KEPT = 64 << 20  # bytes
 READING = 15.0  # seconds; server apps ask for answers every 3
 TIMES = 3  # that an answer is announced
@@ -28,7 +31,6 @@ WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds, for an object that the server app 
 class Letter:
     """An answer as it is sent: what is said of it, the tree of its objects, and these by id."""
 
-    run_id: int
     about: dict[str, Any]
     tree: objects.Tree
     parts: dict[str, bytes]
@@ -71,14 +73,16 @@ class Mailbox:
         """
         identifiers = objects.identifiers(tree)
         objects.LIMITS.check_entries(len(identifiers), "message")
-        received: dict[str, bytes] = {}
-        size = 0
-        for identifier in identifiers:
-            data = self._known.get(identifier)
-            received[identifier] = data or await self._object(metadata.run_id, identifier)
+        received = {name: self._known[name] for name in identifiers if name in self._known}
+        size = sum(map(len, received.values()))
+
+        async def pull(identifier: str) -> None:
+            nonlocal size
+            received[identifier] = await self._object(metadata.run_id, identifier)
             size += len(received[identifier])
-            if size > objects.LIMITS.total:
-                raise LimitError(f"message: expected at most {objects.LIMITS.total} bytes")
+            objects.LIMITS.check_total(size, "message")
+
+        await each(pull, [name for name in identifiers if name not in received])
         self._known = received if size <= KEPT else {}
         await self._call(
             "confirm-message-received",
@@ -92,16 +96,15 @@ class Mailbox:
         return Message(objects.inflate(children[0], received), metadata=metadata)
 
     async def _object(self, run_id: int, identifier: str) -> bytes:
-        for wait in (*WAITS, None):
+        for wait in (0.0, *WAITS):
+            await asyncio.sleep(wait)
             found = await self._call(
                 "pull-object", node=self._node, run_id=run_id, object_id=identifier
             )
-            if found["object_available"]:
-                return objects.verify(identifier, found["object_content"])
-            if not found["object_found"] or wait is None:
-                break
-            await asyncio.sleep(wait)
-        raise MissingEntryError(f"message: expected object {identifier}, the SuperLink has none")
+            data = found["object_content"]
+            with suppress(CorruptError):  # half of it came, or the server app still sends it
+                return objects.verify(identifier, data)
+        return objects.verify(identifier, data)
 
     def letter(self, reply: Message) -> Letter:
         """Return an answer as it is sent.
@@ -110,27 +113,28 @@ class Mailbox:
             Exception: of any kind: an app may put into records what cannot be written.
         """
         metadata = reply.metadata.sent(self._now()).fields()
-        failure: dict[str, Any] = {}
+        about: dict[str, Any] = {"metadata": metadata}
         children: list[objects.Tree] = []
         parts: dict[str, bytes] = {}
         if reply.has_error():
-            error = reply.error
-            failure = {"error": {"code": error.code, "reason": error.reason or ""}}
+            about["error"] = {"code": reply.error.code, "reason": reply.error.reason or ""}
         else:
             content, parts = objects.deflate(reply.content)
             children = [content]
-        body = wire.encode("Message", {"metadata": metadata, **failure})
-        tree = objects.pack("Message", body, children, parts)
+        tree = objects.pack("Message", wire.encode("Message", about), children, parts)
         metadata["message_id"] = tree["object_id"]
-        about = {"metadata": metadata, **(failure or {"content": {}})}
-        return Letter(metadata["run_id"], about, tree, parts)
+        if children:
+            about["content"] = {}
+        return Letter(about, tree, parts)
 
     async def send(self, letter: Letter, seconds: float) -> None:
         """Send an answer; `seconds` is what it took to make.
 
         Raises:
             LimitError: its message has ended, and the SuperLink takes no answer to it.
+            MissingEntryError: it was announced three times, and never taken whole.
         """
+        about = letter.about["metadata"]
         for _ in range(TIMES):
             answer = await self._call(
                 "push-messages",
@@ -139,30 +143,40 @@ class Mailbox:
                 message_object_trees=[letter.tree],
                 clientapp_runtime_list=[seconds],
             )
-            wanted = set(answer["objects_to_push"])
-            ordered = [name for name in objects.identifiers(letter.tree) if name in wanted]
-            fields = {"run_id": letter.run_id, "session_id": answer["session_id"]}
-            if await self._pushed(fields, {name: letter.parts[name] for name in ordered}):
+            if await self._pushed(letter, answer):
                 break
-        self._sent = {"run_id": letter.run_id, "object_id": letter.tree["object_id"]}
-        times = letter.about["metadata"]  # the clock is right now: a call with a wrong one is 401
-        late = self._now() - times["created_at"] - times["ttl"]
+        else:
+            raise MissingEntryError(f"answer: expected it to be taken, sent {TIMES} times")
+        self._sent = {"run_id": about["run_id"], "object_id": about["message_id"]}
+        # The clock is right now: a call with a wrong one is 401.
+        late = self._now() - about["created_at"] - about["ttl"]
         if late > 0:
             raise LimitError(f"answer: expected before its message ends, sent {late:.1f} s later")
 
-    async def _pushed(self, fields: dict[str, Any], parts: dict[str, bytes]) -> bool:
-        """Send objects; False if one is not taken, as by a gateway that was restarted meanwhile."""
-        for identifier, data in parts.items():
-            found = await self._call(
-                "push-object",
-                node=self._node,
-                object_id=identifier,
-                object_content=data,
-                **fields,
-            )
-            if not found["stored"]:
-                return False
-        return True
+    async def _pushed(self, letter: Letter, answer: dict[str, Any]) -> bool:
+        """Send what was asked for; False if not all is taken, as by a gateway that was restarted
+        meanwhile, or if the answer is none.
+        """
+        wanted = set(answer["objects_to_push"])
+        names = [name for name in letter.parts if name in wanted]
+        session = taken = answer["session_id"]
+
+        async def push(identifier: str) -> None:
+            nonlocal taken
+            if taken:
+                found = await self._call(
+                    "push-object",
+                    node=self._node,
+                    run_id=letter.about["metadata"]["run_id"],
+                    session_id=session,
+                    object_id=identifier,
+                    object_content=letter.parts[identifier],
+                )
+                taken = taken and found["stored"]
+
+        await each(push, names[:-1])
+        await each(push, names[-1:])  # the message itself last: with it, it can be read
+        return bool(taken)
 
     async def until_read(self, pause: float) -> None:
         """Wait until the server app has read the answer, for 15 s at most; look every `pause` s.
@@ -180,3 +194,22 @@ class Mailbox:
                 if not error.passing:  # the run is over, or the SuperLink was restarted
                     raise
             await asyncio.sleep(pause)
+
+
+async def each(work: Callable[[str], Awaitable[None]], names: Iterable[str]) -> None:
+    """Do some work for each name, four at a time; when one fails, the others end, and it is raised.
+
+    >>> await each(pull, identifiers)
+    """
+    left = iter(names)
+
+    async def some() -> None:
+        for name in left:
+            await work(name)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(some())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None

@@ -11,21 +11,22 @@ clock that is wrong.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from nn.io.errors import FormatError, MissingEntryError
+from nn.io.errors import FormatError, LimitError, MissingEntryError
 
 from federation import wire
 from federation.errors import FederationError, FleetError, UnknownNodeError, UnreachableError
 from federation.fleet import Fleet, Key
-from federation.mailbox import Call, Mailbox
+from federation.mailbox import Mailbox
 from federation.message import Context, Error, Message, Metadata
-from federation.objects import Tree
 from federation.runs import Runs
+
+if TYPE_CHECKING:
+    from federation.objects import Tree
 
 __all__ = ["Node"]
 
@@ -33,17 +34,10 @@ APP_RAISED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
 BEAT = 0.6  # of the interval
 BUSY = 60.0  # seconds after joining and after a message in which the node polls often
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a call is made again; the last stays
-REFUSED = (400, 413)  # what a gateway answers to a reply that the server app could not read
+REFUSED = (400, 401, 403, 412, 413)  # statuses of a SuperLink, or of the gateway, that stay
 REASON = 2000  # characters of an error that travel
-LEFT = "the node left before it had answered, and joined again"
+LEFT = "the node left before it had answered"
 LAST = 5.0  # seconds that a heartbeat under way may take when its node leaves
-
-
-class App(Protocol):
-    """A client app."""
-
-    def __call__(self, message: Message, context: Context) -> Awaitable[Message]:
-        """Answer a message."""
 
 
 class Node:
@@ -72,7 +66,7 @@ class Node:
 
     def __init__(
         self,
-        app: App,
+        app: Callable[[Message, Context], Awaitable[Message]],
         fleet: Fleet,
         *,
         config: Mapping[str, Any] | None = None,
@@ -88,9 +82,9 @@ class Node:
                 "flower-supernode runs; see federation.flower_names"
             )
         self.state, self.problem = "away", ""
-        self.node_id = self.answered = 0
-        self.fleet = fleet
-        self._app, self._on_change = app, on_change
+        self._at = "away"  # its state but for a call that has no answer; several may be under way
+        self.node_id = self.answered = self._former = 0
+        self.fleet, self._app, self._on_change = fleet, app, on_change
         self._heartbeat, self._poll, self._idle = heartbeat, poll, idle
         self._runs = Runs(self._call, config or {}, run_config or {})
         self._busy_until = 0.0
@@ -110,14 +104,17 @@ class Node:
                     if not self.node_id:
                         await self._join()
                     if not await self._step():
-                        await self._wait(self._pause())
-                except UnknownNodeError as error:  # it was restarted and forgot us
-                    self.node_id = 0
+                        idle = time.monotonic() > self._busy_until
+                        await self._wait(self._idle if idle else self._poll)
+                except (FleetError, UnreachableError, FormatError) as error:
+                    if self._stopped.is_set():
+                        continue
+                    unknown = isinstance(error, UnknownNodeError)  # restarted, it forgot us
+                    if not unknown and (_refused(error) or not self._busy_until):
+                        raise
+                    self._former, self.node_id = self.node_id or self._former, 0
                     self._change("away", str(error))
                     await self._wait(self._poll)
-                except (FleetError, UnreachableError, FormatError):
-                    if not self._stopped.is_set():
-                        raise
             with suppress(FederationError, FormatError):
                 await self._mailbox.until_read(min(self._poll, 1.0))
         finally:
@@ -131,45 +128,41 @@ class Node:
         self._stopped.set()
 
     async def farewell(self) -> tuple[str, bytes, dict[str, str]]:
-        """Return path, body and headers that a page posts with `keepalive` when it is closed.
-
-        They hold for five minutes. Without them a round waits for two heartbeats.
-        """
+        """Return path, body and headers that a page posts with `keepalive` when it is closed: else
+        a round waits for two heartbeats. They hold for five minutes."""
         return await self.fleet.prepared("deactivate-node", node_id=self.node_id)
 
     async def _join(self) -> None:
-        """Register the key, which may be known, and activate the node.
-
-        A node that ended without a word is active until its heartbeats are missed: then wait.
-        """
-        public = self.fleet.key.public
-        waiting = await _registered(self._call, public)
+        """Register the key and activate the node; who left without a word may have to wait."""
+        waiting = await _registered(self)
+        mine = {"public_key": self.fleet.key.public, "heartbeat_interval": self._heartbeat}
         end = time.monotonic() + 3 * self._heartbeat
         while True:
             try:
-                found = await self._call(
-                    "activate-node", public_key=public, heartbeat_interval=self._heartbeat
-                )
+                found = await self._call("activate-node", **mine)
                 break
             except FleetError as error:
                 if error.status != 412 or time.monotonic() > end or self._stopped.is_set():
                     raise
+                if self._former:  # we are active: an answer was lost, or another's was taken for it
+                    with suppress(FleetError):
+                        await self._call("deactivate-node", node_id=self._former)
+                        self._former = 0
+                        continue
                 self._change("away", waiting)
                 await self._wait(self._poll)
         if not found["node_id"]:  # an empty answer says 0, as that of many a web server is
-            raise MissingEntryError("activate-node: expected the number of a node, received none")
+            raise MissingEntryError("activate-node: expected a node, received none")
         self.node_id = found["node_id"]
         self._mailbox = Mailbox(self._call, self.node_id, self.fleet.now)
-        with suppress(FleetError, FormatError):  # its run may be over
-            await _answer_former(self._mailbox, self.node_id, self.fleet.key)
-        self._busy_until = time.monotonic() + BUSY
         self._change("waiting")
 
     async def _leave(self) -> None:
         try:
-            with suppress(FederationError, FormatError):
-                if self.node_id:
+            for _ in range(2 if self.node_id else 0):
+                with suppress(FederationError, FormatError):
                     await self.fleet.call("deactivate-node", node_id=self.node_id)
+                    break
         finally:  # whatever its key or its transport raises
             self.node_id = 0
             self._change("left", self.problem)
@@ -178,17 +171,16 @@ class Node:
         """Answer one message; False if there is none, or none that could be: then comes a pause."""
         mailbox, problem = self._mailbox, ""
         try:
+            await _answer_former(mailbox, self.node_id, self.fleet.key)
             found = await mailbox.look()
             if found is None:
                 return False
-            self._busy_until = time.monotonic() + BUSY
             self._change("working")
             await self._answer(mailbox, *found)
         except (FleetError, FormatError) as error:  # this message is lost, the next may not be
             if isinstance(error, UnknownNodeError) or self._stopped.is_set():
                 raise
             problem = str(error)
-        self._busy_until = time.monotonic() + BUSY
         self._change("waiting", problem)
         return not problem
 
@@ -208,41 +200,43 @@ class Node:
         seconds = time.monotonic() - start
         try:
             await mailbox.send(letter, seconds)
-        except FleetError as error:
-            if error.status not in REFUSED:
+        except (FleetError, FormatError) as error:
+            if _cut_off(error):
                 raise
             await mailbox.send(mailbox.letter(_failure(error, asked)), seconds)  # no round waits
         await self.fleet.key.keep(b"")
         self.answered += 1
 
-    def _pause(self) -> float:
-        return self._poll if time.monotonic() < self._busy_until else self._idle
-
     async def _call(self, name: str, **fields: Any) -> dict[str, Any]:
         """Make a call, again and again while there is no answer, until `stop`; for a message in
-        work at least six times.
-        """
-        former = self.state
-        for attempt in itertools.count():
+        work six times, whatever comes in its place, such as a proxy's page."""
+        attempt = 0
+        while True:
             try:
                 found = await self.fleet.call(name, **fields)
-            except (FleetError, UnreachableError) as error:
-                enough = former != "working" or attempt >= len(WAITS)
-                if not error.passing or (self._stopped.is_set() and enough):
+                if attempt:
+                    self._show(self._at)
+                return found
+            except (FleetError, UnreachableError, FormatError) as error:
+                few = self._at == "working" and attempt < len(WAITS) and not _refused(error)
+                if not few and (self._stopped.is_set() or not getattr(error, "passing", False)):
                     raise
-                self._change("away", str(error))
-            else:
-                break
+                self._show("away", str(error))
             seconds = WAITS[min(attempt, len(WAITS) - 1)]
-            await (asyncio.sleep if former == "working" else self._wait)(seconds)
-        self._change(former, self.problem if self.state == former else "")
-        return found
+            await (asyncio.sleep if self._at == "working" else self._wait)(seconds)
+            attempt += 1
 
     async def _wait(self, seconds: float) -> None:
-        with suppress(asyncio.TimeoutError):
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), seconds)
 
     def _change(self, state: str, problem: str = "") -> None:
+        self._at = state
+        if state != "away":
+            self._busy_until = time.monotonic() + BUSY
+        self._show(state, problem)
+
+    def _show(self, state: str, problem: str = "") -> None:
         if (state, problem) != (self.state, self.problem):
             self.state, self.problem = state, problem
             self._on_change(self)
@@ -273,7 +267,7 @@ class _Heart:
         take it for that of a node which is there again.
         """
         try:
-            with suppress(asyncio.TimeoutError):
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._under_way.acquire(), LAST)
         finally:
             self._task.cancel()
@@ -285,10 +279,14 @@ def _ends(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
+def _refused(error: BaseException) -> bool:
+    """Whether the same call would have the same answer."""
+    return isinstance(error, LimitError) or getattr(error, "status", 0) in REFUSED
+
+
 def _cut_off(error: BaseException) -> bool:
     """Whether a call that raised this says that an answer would not arrive either."""
-    passing = isinstance(error, FederationError) and error.passing
-    return passing or isinstance(error, UnknownNodeError)
+    return getattr(error, "passing", False) or isinstance(error, UnknownNodeError)
 
 
 def _failure(error: BaseException, asked: Message) -> Message:
@@ -296,10 +294,11 @@ def _failure(error: BaseException, asked: Message) -> Message:
     return Message(Error(APP_RAISED, reason), reply_to=asked)
 
 
-async def _registered(call: Call, public: bytes) -> str:
+async def _registered(node: Node) -> str:
     """Register a key, which may be known; return why its node may have to wait."""
+    public = node.fleet.key.public
     try:
-        await call("register-node", public_key=public)
+        node._former = (await node._call("register-node", public_key=public))["node_id"]
     except FleetError as error:
         if error.status != 412:
             raise
@@ -310,10 +309,16 @@ async def _registered(call: Call, public: bytes) -> str:
 
 async def _answer_former(mailbox: Mailbox, node_id: int, key: Key) -> None:
     """Answer the message that the key's last visit had in work with an error: a SuperLink gives
-    each message once, and its round would wait.
+    each message once, and its round would wait. So for one whose reply did not arrive.
     """
     if note := await key.kept():
-        asked = Message(Error(0), metadata=Metadata(**wire.decode("Metadata", note)))
-        if asked.metadata.dst_node_id == node_id:  # else of a SuperLink before this one
-            await mailbox.send(mailbox.letter(_failure(FederationError(LEFT), asked)), 0.0)
+        try:
+            asked = Message(Error(0), metadata=Metadata(**wire.decode("Metadata", note)))
+            if asked.metadata.dst_node_id == node_id:  # else of a SuperLink before this one
+                await mailbox.send(mailbox.letter(_failure(FederationError(LEFT), asked)), 0.0)
+        except (FleetError, FormatError) as error:
+            if _cut_off(error):
+                raise
+            if not _refused(error):  # else its run is over, or it has ended
+                return
         await key.keep(b"")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError, reads
 from nn.io.limits import Limits
@@ -28,19 +28,17 @@ from federation.records import (
     Values,
 )
 
-__all__ = ["LIMITS", "Tree", "deflate", "held", "identifiers", "inflate", "pack", "split", "verify"]
+__all__ = ["LIMITS", "deflate", "held", "identifiers", "inflate", "pack", "split", "verify"]
 
-Tree = dict[str, Any]
-"""{"object_id": id, "children": [trees]}: an ObjectTree of the wire."""
+if TYPE_CHECKING:
+    Tree = dict[str, Any]
+    """{"object_id": id, "children": [trees]}: an ObjectTree of the wire."""
 
 CHUNK = 5 << 20  # bytes of an array in one object, FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE
 LIMITS = Limits(total=256 << 20, document=1 << 20, entries=2000)
 """Of what is received: bytes of arrays and values, bytes of a list of names, objects in a tree."""
 
-FORMS: dict[type, tuple[str, str]] = {
-    bool: ("bool", "bool_list"), int: ("sint64", "sint_list"), float: ("double", "double_list"),
-    str: ("string", "string_list"), bytes: ("bytes", "bytes_list"),
-}  # fmt: skip
+FORMS = {bool: "bool", int: "sint64", float: "double", str: "string", bytes: "bytes"}
 LARGE = (1 << 63) - 1  # above it integers are written as uint64
 
 
@@ -89,12 +87,11 @@ def _array(array: Array, objects: dict[str, bytes]) -> Tree:
 
 def _value(value: Values, types: tuple[type, ...]) -> dict[str, Any]:
     items: list[Any] = value if isinstance(value, list) else [value]
-    single, several = next(
-        FORMS[kind] for kind in types if all(isinstance(item, kind) for item in items)
-    )
-    if single == "sint64" and any(item > LARGE for item in items):
-        single, several = "uint64", "uint_list"
-    return {several: {"vals": value}} if isinstance(value, list) else {single: value}
+    form = next(FORMS[kind] for kind in types if all(isinstance(item, kind) for item in items))
+    if form == "sint64" and any(item > LARGE for item in items):
+        form = "uint64"
+    several = form.rstrip("64") + "_list"
+    return {several: {"vals": value}} if isinstance(value, list) else {form: value}
 
 
 # Received.
@@ -115,7 +112,7 @@ def verify(identifier: str, data: bytes) -> bytes:
     Raises:
         CorruptError: its SHA-256 is another.
     """
-    received = sha256(data).hexdigest()
+    received = sha256(data).hexdigest() if data else "nothing"
     if received != identifier:
         raise CorruptError(f"object: expected sha256 {identifier}, received {received}")
     return data
@@ -174,7 +171,7 @@ class _Inflation:
 
     def _array(self, identifier: str) -> Array:
         _, children, body = self._object(identifier, "Array")
-        about = self._document("Array", body, dict)
+        about = self._document("Array", body)
         chunks = [children[_whole(number)] for number in about["arraychunk_ids"]]
         for chunk in chunks:
             self._count(len(self._objects.get(chunk, b"")), "arrays")
@@ -187,14 +184,14 @@ class _Inflation:
         self._limits.check_total(self._bytes, what)
 
     def _names(self, kind: str, identifier: str) -> list[tuple[str, str]]:
-        names = self._document(kind, self._object(identifier, kind)[2], dict)
+        names = self._document(kind, self._object(identifier, kind)[2])
         return [(name, str(child)) for name, child in names.items()]
 
-    def _document(self, kind: str, body: memoryview, form: type[Any]) -> Any:
+    def _document(self, kind: str, body: memoryview) -> dict[str, Any]:
         self._limits.check_document(len(body), kind)
         document = json.loads(bytes(body))
-        if not isinstance(document, form):
-            raise CorruptError(f"{kind}: expected a JSON {form.__name__} in its body")
+        if not isinstance(document, dict):
+            raise CorruptError(f"{kind}: expected a JSON dict in its body")
         return document
 
     def _object(self, identifier: str, expected: str = "") -> tuple[str, list[str], memoryview]:

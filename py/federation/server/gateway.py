@@ -27,6 +27,7 @@ from starlette.staticfiles import StaticFiles
 
 from federation import wire
 from federation.fleet import PATH, TOKEN, carried
+from federation.mailbox import each
 from federation.server.deliveries import Deliveries
 from federation.server.limits import BODIES, Bucket, Limits
 from federation.server.replies import Refusal, Replies, Reply, decoded
@@ -184,13 +185,21 @@ class Gateway:
         if reply is None or not reply.complete:
             return _message("PushObjectResponse", stored=reply is not None)
         session = pushed["session_id"]
-        try:
-            reply.check(self._limits)
-        except Refusal:
-            self.replies.drop(session)
+        if reply.delivery is None:
+            try:
+                reply.check(self._limits)
+            except Refusal:
+                self.replies.drop(session)
+                raise
+            reply.delivery = asyncio.create_task(self._delivered(reply, pushed, headers))
+        try:  # who waited in vain for the answer, and sends again, waits for the same
+            answer: Response = await asyncio.shield(reply.delivery)
+        except Refusal:  # no answer: then the client sends its last object again
+            reply.delivery = None
             raise
-        answer = await self._delivered(reply, pushed, headers)
-        if answer.status_code != 503:  # then the client sends its last object again
+        if answer.status_code == 503:
+            reply.delivery = None
+        else:
             self.replies.drop(session)
         return answer
 
@@ -201,7 +210,11 @@ class Gateway:
         if answer.status_code != 200:
             return answer
         there = wire.decode("PushMessagesResponse", answer.body)
-        for identifier in there["objects_to_push"]:
+        refused: list[Response] = []
+
+        async def push(identifier: str) -> None:
+            if refused:
+                return
             fields = pushed | {
                 "object_id": identifier,
                 "object_content": reply.parts[identifier],
@@ -210,8 +223,10 @@ class Gateway:
             body = wire.encode("PushObjectRequest", fields)
             answer = await self._forwarded("push-object", body, headers)
             if answer.status_code != 200:
-                return answer
-        return _message("PushObjectResponse", stored=True)
+                refused.append(answer)
+
+        await each(push, there["objects_to_push"])
+        return refused[0] if refused else _message("PushObjectResponse", stored=True)
 
     async def _forwarded(
         self, call: str, body: bytes, headers: dict[str, str], lost: str = ""

@@ -6,6 +6,7 @@ objects do not come: a tab was closed while it sent. So the SuperLink hears of c
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,8 @@ class Refusal(Exception):
 
 @dataclass
 class Reply:
-    """A reply of which objects are still coming; `body` is its push-messages request."""
+    """A reply of which objects are still coming; `body` is its push-messages request, `delivery`
+    is there while it is passed on."""
 
     key: str
     body: bytes
@@ -43,10 +45,16 @@ class Reply:
     needed: set[str]
     since: float = field(default_factory=time.monotonic)
     parts: dict[str, bytes] = field(default_factory=dict)
+    delivery: asyncio.Task[Any] | None = None
 
     @property
     def size(self) -> int:
         return len(self.body) + sum(map(len, self.parts.values()))
+
+    @property
+    def message(self) -> str:
+        """The id of what it answers."""
+        return str(self.metadata["reply_to_message_id"])
 
     @property
     def complete(self) -> bool:
@@ -111,14 +119,15 @@ class Replies:
 
     def confirm(self, session: str) -> None:
         """Let older replies of the same node go for this one, now that it is known to be the
-        node's own: who merely names its key must not be able to drop them."""
+        node's own: who merely names its key must not be able to drop them. One to the same message
+        goes in any case: it was announced without an answer, or refused."""
         reply = self._replies.get(session)
         if reply is None:
             return
         older = [(s, r) for s, r in self._replies.items() if r.key == reply.key and r is not reply]
         size = reply.size + sum(r.size for _, r in older)
         for at, one in older:
-            if size > self._limits.reply:
+            if size > self._limits.reply or one.message == reply.message:
                 self.drop(at)
                 size -= one.size
 
