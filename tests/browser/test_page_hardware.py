@@ -14,6 +14,13 @@ ROWS = "[...document.querySelectorAll('#epochs tbody tr:not(.empty)')]"
 SMALL = "Flatten;Dense,activation:relu,units:16;Dense,activation:softmax,units:10"
 LINK = f"preset=custom&layers={SMALL}&subset=1000&epochs=2"
 PARTS = ("hardware.txt", "gpu.tgz")
+# The page's workers, the latest last.
+WORKERS = """
+globalThis.workers = [];
+globalThis.Worker = class extends Worker {
+    constructor(...all) { super(...all); workers.push(this); }
+};
+"""
 # Every text that is said beside an option, in order.
 HEARD = """
 globalThis.heard = [];
@@ -28,7 +35,9 @@ for (const name of ["device", "cores"]) {
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
     """A page whose browser has a GPU, though an emulated one."""
-    page = open_module_page(f"{module_site.url}#{LINK}", GPU)
+    page = open_module_page(None, GPU)
+    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WORKERS})
+    page.get(f"{module_site.url}#{LINK}")
     page.wait_for_phase("ready")
     page.until("document.querySelector('#picture canvas')")
     page.fetched_before = {request.path.rsplit("/", 1)[-1] for request in module_site.requests}
@@ -133,30 +142,16 @@ def test_two_workers_train_the_curve_of_one_and_the_option_says_so(page, usual):
     assert not page.execute_script("return document.getElementById('cores-note').textContent")
 
 
-# The page's workers, the leader first.
-WORKERS = """
-globalThis.workers = [];
-globalThis.Worker = class extends Worker {
-    constructor(...all) { super(...all); workers.push(this); }
-};
-"""
-
-
 # How many workers the page watches: it waits for the lock that each holds while it lives.
 WATCHED = "navigator.locks.query().then(({ pending }) => pending.length)"
 
 
 @pytest.mark.promise("The page: training", "Cores: several workers train one network")
-def test_a_worker_that_ended_is_replaced_at_the_next_run_and_more_are_started(site, open_page):
-    page = open_page()
-    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WORKERS})
-    page.get(f"{site.url}#{LINK}")
-    page.wait_for_phase("ready")
-    usual = trained(page, LINK)
+def test_a_worker_that_ended_is_replaced_at_the_next_run_and_more_are_started(page, usual):
     page.execute_script("location.hash = arguments[0]", LINK + "&cores=2")
     said(page, "cores", "2 workers.")
     watched = page.execute_script(f"return {WATCHED}")
-    page.execute_script("workers[1].terminate()")
+    page.execute_script("workers.at(-1).terminate()")
     page.until(f"{WATCHED}.then((count) => count < {watched})", what="the page to hear of it")
     alike(trained(page, LINK + "&cores=2"), usual)
     said(page, "cores", "2 workers, ports.")
