@@ -167,6 +167,7 @@ class TestPoster:
         assert element(page, f"{root}('a').href") == site.url
         assert element(page, f"{root}('img').src").startswith(f"{site.url}static/poster-")
         assert element(page, "frame.style.height", "lazy") == "300px"
+        element(page, "remove()", "lazy")  # one demo is started, not two
         element(page, "scrollIntoView()", "odd")  # what is not seen is not laid out
         wait_for(page, "ready", "odd")
         page.until("document.getElementById('odd').frame.style.height.endsWith('px')")
@@ -198,6 +199,7 @@ class TestPoster:
             element(page, "load()", name)
             assert abs(element(page, width, name) - before) < 5
             assert element(page, f"frame.{width}", name) == element(page, width, name)
+            element(page, "remove()", name)  # its demo need not start
 
     def test_a_script_may_make_it_first_and_say_or_start_it_later(self, site, host, open_page):
         page = open_page(write(host, script(site)))
