@@ -475,6 +475,10 @@ def test_a_project_brings_data_options_and_network_to_another_page(page):
     assert said != "Something unexpected happened"
 
 
+# A network of few weights: those of the usual one are 4 MB in each project and checkpoint.
+FEW = "preset=custom&layers=Flatten;Dense,activation:softmax,units:10"
+
+
 def cards(page):
     """Names of the classes that are shown, and numbers of their pictures."""
     return page.execute_script(
@@ -489,8 +493,7 @@ def cards(page):
 )
 def test_a_project_brings_classes_that_nobody_has_trained_on(module_site, open_page):
     rng = np.random.default_rng(1)
-    # Few weights: those of the usual network are 4 MB in each project.
-    options = "preset=custom&layers=Flatten;Dense,activation:softmax,units:10&batch=32&epochs=3"
+    options = f"{FEW}&batch=32&epochs=3"
     page = open_page(f"{module_site.url}#{options}")
     page.wait_for_phase("ready")
     layers = architectures.decode("Flatten;Dense,units:10,activation:softmax")
@@ -526,18 +529,18 @@ def test_a_project_brings_classes_that_nobody_has_trained_on(module_site, open_p
 
 def test_a_reload_keeps_what_goes_back_with_the_classes(module_site, open_page):
     rng = np.random.default_rng(1)
-    page = open_page(module_site.url + "#batch=64")
+    page = open_page(f"{module_site.url}#{FEW}&batch=64")
     page.wait_for_phase("ready")
     pictures = rng.integers(0, 256, (9, 96, 96, 3), np.uint8)
     own = project.Made(["mug", "cup"], pictures, np.arange(9) // 5, np.zeros(9, bool), False, True)
     layers = architectures.decode("Flatten;Dense,units:10,activation:softmax")
     model = Network().build(layers, 1, 0.0)
-    first = project.Project("batch=64", 0, model, "MNIST", None, own)
+    first = project.Project(f"{FEW}&batch=64", 0, model, "MNIST", None, own)
     page.execute_script(TAKE, base64.b64encode(project.write(first)).decode())
     page.until(lambda: cards(page) == [["mug", 5], ["cup", 4]])
     page.until("document.getElementById('status').textContent.includes('is open: its data')")
     page.execute_script("document.getElementById('train').click()")
-    page.until("location.hash === '#data=classes&batch=32&epochs=20'")
+    page.until(f"location.hash === '#{FEW}&data=classes&batch=32&epochs=20'")
     page.until("document.getElementById('model-note').textContent === 'Trained for 20 epochs.'")
     page.wait_for_phase("ready")
     page.refresh()
@@ -545,7 +548,7 @@ def test_a_reload_keeps_what_goes_back_with_the_classes(module_site, open_page):
     page.until(lambda: "What it had learned is back." in page.text)
     page.click("Back to digits")
     page.until("!location.hash.includes('data=')")
-    page.until("location.hash === '#batch=64'")
+    page.until(f"location.hash === '#{FEW}&batch=64'")
 
 
 def test_a_project_brings_features_and_the_network_that_reads_them(module_site, open_page):
