@@ -197,19 +197,22 @@ class Mailbox:
 
 
 async def each(work: Callable[[str], Awaitable[None]], names: Iterable[str]) -> None:
-    """Do some work for each name, four at a time; when one fails, the others end, and it is raised.
+    """Do some work for each name, four at a time; when one fails, those under way end by
+    themselves (a call that is cancelled may leave its connection open), and it is raised.
 
     >>> await each(pull, identifiers)
     """
-    left = iter(names)
+    left, failed = iter(names), []
 
     async def some() -> None:
         for name in left:
-            await work(name)
+            try:
+                await work(name)
+            except Exception as error:
+                failed.append(error)
+            if failed:
+                break
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(some())
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
+    await asyncio.gather(*[some() for _ in range(AT_ONCE)])
+    if failed:
+        raise failed[0]
