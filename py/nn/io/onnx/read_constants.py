@@ -38,13 +38,26 @@ def compute(reader: Reader, node: Node) -> None:
         UnsupportedError: an option that is not known here.
     """
     given = [reader.constants[name] if name else None for name in node.inputs]
-    if node.operator not in _VIEWS:
-        reader.claim(size(node, given) * 8, where(node))
+    for name, array in zip(node.outputs, computed(reader, node, given), strict=False):
+        reader.constants[name] = array
+
+
+def computed(reader: Reader, node: Node, given: Sequence[Array | None]) -> list[Array]:
+    """Return a node's outputs for these inputs, none for an operator that NumPy does not do.
+
+    Raises:
+        LimitError: they are larger than constants of a model are.
+        UnsupportedError: an option that is not known here.
+    """
+    if node.operator not in _FOLDS:
+        return []
+    most = 0 if node.operator in VIEWS else size(node, given) * 8
+    reader.claim(most, where(node))
     with np.errstate(all="ignore"):
         made = _FOLDS[node.operator](node, *given)
-    parts = made if node.operator == "Split" else [made]
-    for name, part in zip(node.outputs, parts, strict=False):
-        reader.constants[name] = np.asarray(part)
+    arrays = [np.asarray(part) for part in (made if node.operator == "Split" else [made])]
+    reader.room += max(most - sum(array.nbytes for array in arrays), 0)
+    return arrays
 
 
 def folded(node: Node, given: Sequence[Array | None]) -> Array | None:
@@ -292,8 +305,8 @@ _BROADCAST: dict[str, Callable[..., Any]] = {
     "LessOrEqual": np.less_equal,
 }
 
-# What NumPy does without a copy.
-_VIEWS = ("Identity", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
+VIEWS = ("Identity", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
+"""What NumPy does without a copy."""
 
 
 def _broadcast_size(node: Node, *arrays: Array) -> int:

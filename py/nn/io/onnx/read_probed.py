@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from nn.io.errors import UnsupportedError
 from nn.io.onnx.messages import Node
-from nn.io.onnx.read_constants import folded, size
+from nn.io.onnx.read_constants import VIEWS, computed
 from nn.io.onnx.read_groups import Turned
 from nn.io.onnx.read_shapes import BATCH
 from nn.io.onnx.read_turned import ELEMENTWISE, keep
 from nn.io.onnx.reader import Array, Reader, where
 
-SAMPLES = (1, 2, 3)  # one is special: it is repeated
+SAMPLES = (1, 2)  # one, which repeats itself, and more
 
 
 def note(reader: Reader, node: Node) -> bool:
@@ -38,10 +38,16 @@ def note(reader: Reader, node: Node) -> bool:
         return False
     if len(known) < len(SAMPLES):
         return False
-    if all(np.array_equal(array, known[0]) for array in known):
-        reader.constants[node.outputs[0]] = known[0]
-    else:
-        reader.probes[node.outputs[0]] = known
+    first, more = known
+    claimed = 0 if node.operator in VIEWS or node.operator == "Shape" else more.nbytes
+    if np.array_equal(first, more):
+        reader.constants[node.outputs[0]] = first
+        reader.room += claimed
+        return True
+    if first.shape[:1] == (1,) and first.shape[1:] == more.shape[1:] and np.all(more == first):
+        reader.room += claimed  # one sample is enough to keep
+        known = [first, np.broadcast_to(first, more.shape)]
+    reader.probes[node.outputs[0]] = known
     return True
 
 
@@ -67,12 +73,7 @@ def _folded(reader: Reader, node: Node) -> list[Array]:
         given = [known.get(name, reader.constants.get(name)) for name in node.inputs]
         if any(array is None for array, name in zip(given, node.inputs, strict=True) if name):
             return []
-        reader.claim(size(node, given) * 8, where(node))
-        with np.errstate(all="ignore"):
-            array = folded(node, given)
-        if array is None:
-            return []
-        made.append(array)
+        made += computed(reader, node, given)
     return made
 
 
