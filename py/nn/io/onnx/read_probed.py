@@ -92,8 +92,7 @@ def resolve(reader: Reader, node: Node) -> None:
             if node.operator in ELEMENTWISE and value.shape[1] == 1:
                 reader.constants[name] = value[:, 0]
                 continue
-            source = next(iter(reader.symbols.values()))
-            made = reader.apply("ConstantArray", source, value=value).tensor
+            made = reader.apply("ConstantArray", reader.any_value(), value=value).tensor
             axes = ((0, 1), *((place,) for place in range(2, value.ndim)))
             keep(reader, name, Turned(made, tuple(made.shape[1:]), axes).settled(reader))
 

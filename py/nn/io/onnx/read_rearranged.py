@@ -97,9 +97,8 @@ def _for_each_sample(reader: Reader, node: Node, array: Array, target: list[Any]
     reader.claim(math.prod(shape) * 4, where(node))
     if shape[0] != 1:
         raise UnsupportedError(f"{where(node)}: expected an array of one sample, received {shape}")
-    source = next(iter(reader.symbols.values()))
     value = np.broadcast_to(array, shape).astype(np.float32)
-    return Symbol(reader.apply("ConstantArray", source, value=value).tensor)
+    return Symbol(reader.apply("ConstantArray", reader.any_value(), value=value).tensor)
 
 
 def _depth_to_space(reader: Reader, node: Node) -> None:

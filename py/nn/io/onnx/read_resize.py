@@ -50,7 +50,7 @@ def resize(reader: Reader, node: Node) -> None:
     whole = all(factor >= 1 and factor == int(factor) for factor in factors)
     kind = _interpolation(node, x.sizes[1:], sizes, whole)
     cut = any(size != int(size) for size in sizes)
-    if kind is None or (cut and kind == "bilinear"):
+    if kind is None or (cut and not whole and kind == "bilinear"):
         made = mixed(reader, node, x, sizes, factors)
     elif whole:
         size = [int(factor) for factor in factors]

@@ -99,13 +99,17 @@ def _takes_batch_along(reader: Reader, node: Node) -> bool:
     if shape is None or not np.size(shape):
         return False
     first, *rest = np.ravel(shape).tolist()
-    own = reader.symbols[node.inputs[0]].sizes
+    x = reader.symbols[node.inputs[0]]
+    if first in (0, read_shapes.BATCH):
+        return False
     if first == -1:
-        known = all(isinstance(size, int) for size in [*own, *rest]) and 0 not in rest
-        return not known or math.prod(rest) != math.prod(size or 1 for size in own)
+        if all(isinstance(size, int) for size in [*x.sizes, *rest]) and 0 not in rest:
+            return math.prod(rest) != math.prod(size or 1 for size in x.sizes)
+        value = Turned.ordered(x.tensor, x.sizes, range(x.rank))
+        return value.reshaped_to([first, *rest], alone=reader.alone) is not None
     if isinstance(first, int):
         return first > 1 if reader.alone else -1 in rest
-    return bool(first != read_shapes.BATCH and read_shapes.factors(first)[1])
+    return read_shapes.factors(first)[1]
 
 
 def compute(reader: Reader, node: Node, handle: Handle) -> None:

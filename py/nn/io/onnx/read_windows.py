@@ -253,8 +253,7 @@ def _axes(
     ceil = bool(node.attributes.get("ceil_mode", 0))
     for at, (size, length, stride) in enumerate(zip(sizes, window, strides, strict=True)):
         before, after = (pads[at], pads[rank + at]) if pads is not None else (0, 0)
-        unknown = size is None and (before or after or (ceil and stride > 1))
-        if pads is None or unknown:
+        if pads is None or (size is None and ceil and stride > 1):
             raise UnsupportedError(f"{where(node)}: expected a known shape, received {sizes}")
         whole = (size or 0) + before + after
         beyond = -(whole - length) % stride if ceil and size is not None else 0
@@ -280,6 +279,8 @@ def _surrounded(
 
 def _shares(reader: Reader, node: Node, axes: Sequence[_Axis], counted: bool) -> Array | None:
     """Return the factors of means that count only some elements, None if they are all 1."""
+    if not counted and any(axis.size is None and any(axis.all_pads) for axis in axes):
+        raise UnsupportedError(f"{where(node)}: expected known sizes, with padding beside the mean")
     shares: Any = math.prod(np.ix_(*(axis.shares(counted) for axis in axes)))
     if np.all(shares == 1):
         return None

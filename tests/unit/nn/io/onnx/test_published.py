@@ -215,6 +215,22 @@ def test_pixels_that_become_channels_and_pixels_again_are_where_they_were(mode):
     np.testing.assert_array_equal(model.predict_on_batch(last(x)), last(x))
 
 
+@pytest.mark.parametrize("size", [7, "h"])
+def test_pools_with_pads_open_where_no_size_counts(size):
+    """As after a ReLU, whose values zeros around it leave as they are."""
+    options = {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [2, 2]}
+    largest = [node("Relu", ["x"], "r"), node("MaxPool", ["r"], "y", **options)]
+    expect_same(graph(largest, {}, (1, 3, size, size)), random(2, 3, 7, 7))
+    mean = node("AveragePool", ["x"], "y", count_include_pad=1, **options)
+    expect_same(graph([mean], {}, (1, 3, size, size)), random(2, 3, 7, 7))
+    inner = graph([node("AveragePool", ["x"], "y", **options)], {}, (1, 3, size, size))
+    if size == 7:
+        expect_same(inner, random(2, 3, 7, 7))
+    else:
+        with pytest.raises(errors.UnsupportedError, match=r"onnx AveragePool .*known sizes"):
+            nn.io.load(inner)
+
+
 @pytest.mark.parametrize("size", [6, "h"])
 def test_pools_of_values_below_zero_with_pads_open_where_the_sizes_are_known(size):
     pool = node("MaxPool", ["x"], "y", kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2])
