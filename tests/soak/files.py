@@ -115,7 +115,8 @@ def read_graphs(seed: int, end: float) -> bool:
     found: Counter[str] = Counter()
     failures: list[str] = []
     examiners = (
-        drawn_graphs.examine, drawn_graphs.examine_unknown_sizes, drawn_turns.examine_turns,
+        drawn_graphs.examine, drawn_graphs.examine_unknown_sizes,
+        drawn_turns.examine_turns, drawn_turns.examine_turns_of_one,
     )  # fmt: skip
     for number in range(seed, seed + GRAPHS):
         if time.monotonic() > end:

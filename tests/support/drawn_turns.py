@@ -10,6 +10,8 @@ from typing import Any
 
 import nn
 import numpy as np
+import onnx
+from nn.io import errors
 from numpy.typing import NDArray
 
 from tests.support.graphs import graph, node, runtime
@@ -24,14 +26,16 @@ class Turns:
 
     Attributes:
         rng: draws.
-        sizes: the size of each part; the batch's, the first, is not used.
+        alone: whether all shapes state a batch of 1.
+        sizes: the size of each part; the batch's, the first, is 1.
         axes: for each axis of the last value its parts.
         nodes: the nodes.
         constants: arrays by name.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, alone: bool = False) -> None:
         self.rng = np.random.default_rng(seed)
+        self.alone = alone
         self.sizes: list[int] = [1]
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
@@ -46,8 +50,9 @@ class Turns:
         return len(self.sizes) - 1
 
     def size(self, axis: Axis) -> int:
-        """The size of an axis; -1 if the batch is in it."""
-        return -1 if BATCH in axis else math.prod(self.sizes[part] for part in axis)
+        """The size of an axis; -1 if the batch is in it, and its size is not stated."""
+        unknown = BATCH in axis and not self.alone
+        return -1 if unknown else math.prod(self.sizes[part] for part in axis)
 
     def one(self, *choices: Any) -> Any:
         return choices[self.rng.integers(len(choices))]
@@ -73,7 +78,10 @@ class Turns:
 
     def reshape(self, axes: list[Axis]) -> None:
         self.axes = axes
-        self.add("Reshape", self.constant([self.size(axis) for axis in axes]))
+        sizes = [self.size(axis) for axis in axes]
+        if self.alone and self.one(True, False):
+            sizes[self.rng.integers(len(sizes))] = -1
+        self.add("Reshape", self.constant(sizes))
 
     # What a node does.
 
@@ -236,13 +244,18 @@ MOVES: list[Callable[[Turns], None]] = [
 MOST = 20_000  # elements of a sample
 
 
-def drawn(seed: int) -> tuple[bytes, list[Any]]:
-    turns = Turns(seed)
+def drawn(seed: int, alone: bool = False) -> tuple[bytes, list[Any]]:
+    turns = Turns(seed, alone)
     for _ in range(turns.rng.integers(2, 9)):
         if math.prod(turns.sizes) < MOST and len(turns.axes) < 6:
             turns.one(*MOVES)(turns)
     turns.back()
-    return graph(turns.nodes, turns.constants, turns.shape, 17, output=turns.name), turns.shape
+    data = graph(turns.nodes, turns.constants, turns.shape, 17, output=turns.name)
+    if alone:
+        model = onnx.load_from_string(data)
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+        data = model.SerializeToString()
+    return data, turns.shape
 
 
 def examine_turns(seed: int) -> str:
@@ -257,6 +270,26 @@ def examine_turns(seed: int) -> str:
     for count in (1, 3):
         x = np.random.default_rng(seed).normal(size=[count, *shape[1:]]).astype(np.float32)
         [expected] = runtime(data, x)
+        received = model.predict_on_batch(x)
+        np.testing.assert_allclose(received, expected, rtol=2e-4, atol=2e-4, err_msg=str(seed))
+    return "read"
+
+
+def examine_turns_of_one(seed: int) -> str:
+    """The same of a graph that states a batch of 1 everywhere, which may be any here.
+
+    Returns:
+        "read", or "refused" where it says too little of which axis is the batch's.
+    """
+    data, shape = drawn(seed, alone=True)
+    try:
+        model = nn.io.load(data)
+    except errors.UnsupportedError:
+        return "refused"
+    rng = np.random.default_rng(seed)
+    several = rng.normal(size=[3, *shape[1:]]).astype(np.float32)
+    single = [runtime(data, several[at : at + 1])[0] for at in range(3)]
+    for x, expected in ((several[:1], single[0]), (several, np.concatenate(single))):
         received = model.predict_on_batch(x)
         np.testing.assert_allclose(received, expected, rtol=2e-4, atol=2e-4, err_msg=str(seed))
     return "read"

@@ -136,7 +136,8 @@ class Turned:
         if not groups:
             return None
         if hidden:
-            _add_batch(groups, parts[batch], parts[batch + 1 : batch + 2])
+            wild = groups[target.index(-1)] if -1 in target else []
+            _add_batch(groups, wild, parts, batch)
         every = sorted((part for group in groups for part in group), key=lambda part: part.key)
         places = {part.key: at for at, part in enumerate(every)}
         view = tuple(part.size if isinstance(part.size, int) else None for part in every[1:])
@@ -208,19 +209,25 @@ def _taken(left: list[_Part], size: Size, *, last: bool) -> list[_Part] | None:
     return taken
 
 
-def _add_batch(groups: list[list[_Part]], batch: _Part, following: Sequence[_Part]) -> None:
-    """Add a batch of 1, which the target does not name, in front of the part that follows it.
+def _add_batch(
+    groups: list[list[_Part]], wild: list[_Part], parts: Sequence[_Part], batch: int
+) -> None:
+    """Add a batch of 1, which the target does not name, between the parts beside it.
 
-    It becomes an axis of size 1 that stands there, if there is one.
+    It goes to the axis of the target that is -1 if that is beside it, to an axis of size 1 that
+    stands there, or else to the part that follows it.
     """
-    keys = {part.key[0] for part in following}
+    if batch and wild and wild[-1].key[0] == parts[batch - 1].key[0]:
+        wild.append(parts[batch])
+        return
+    following = {part.key[0] for part in parts[batch + 1 : batch + 2]}
     for at, group in enumerate(groups):
-        place = next((i for i, part in enumerate(group) if part.key[0] in keys), None)
+        place = next((i for i, part in enumerate(group) if part.key[0] in following), None)
         if place is not None:
             empty = [*itertools.takewhile(lambda i: not groups[i], range(at - 1, -1, -1))]
-            if empty and not place:
-                groups[empty[-1]].append(batch)
+            if empty and not place and group is not wild:
+                groups[empty[-1]].append(parts[batch])
             else:
-                group.insert(place, batch)
+                group.insert(place, parts[batch])
             return
-    groups[-1].append(batch)
+    groups[-1].append(parts[batch])

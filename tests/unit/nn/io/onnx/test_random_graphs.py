@@ -25,3 +25,9 @@ def test_a_graph_of_unknown_sizes_is_computed_as_by_onnx_runtime_or_refused(seed
 @given(st.integers(0, 2**32))
 def test_a_graph_whose_batch_moves_among_the_axes_is_computed_as_by_onnx_runtime(seed):
     drawn_turns.examine_turns(seed)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32))
+def test_a_graph_that_states_one_sample_is_computed_for_any_number_or_refused(seed):
+    drawn_turns.examine_turns_of_one(seed)
