@@ -251,44 +251,64 @@ def _each_by_itself(reader: Reader, node: Node, handle: Handle) -> None:
         UnsupportedError: the operator takes other values of the model too.
     """
     value = _value(reader, node).settled(reader)
-    others = [n for n in node.inputs[1:] if n in reader.turned or n in reader.symbols]
-    (at,) = [axis for axis, places in enumerate(value.axes) if 0 in places]
-    if others:
+    if any(n in reader.turned or n in reader.symbols for n in node.inputs[1:]):
         raise UnsupportedError(
             f"{where(node)}: expected the batch as the first axis, received {value.sizes}"
         )
+    at = next(axis for axis, places in enumerate(value.axes) if 0 in places)
+    joined = [place for place in value.axes[at] if place]
+    outer = [value.view[place - 1] for place in joined]
+    batch = tuple(joined.index(place) + 1 if place else 0 for place in value.axes[at])
+    rows, sizes = _in_rows(reader, node, value, at)
+    entry = Input(sizes)
+    for name, made in _of_a_row(reader, node, handle, entry, at).items():
+        layer = Model(entry, made.reshaped(reader))
+        whole = reader.apply("TimeDistributed", rows, layer=layer).tensor
+        axes = tuple(
+            batch if 0 in places else tuple(place + len(outer) for place in places)
+            for places in made.axes
+        )
+        keep(reader, name, Turned(whole, (*outer, *made.view), axes))
+
+
+def _in_rows(reader: Reader, node: Node, value: Turned, at: int) -> tuple[Symbol, list[int | None]]:
+    """Return a settled value as (n, rows, ...), and the sizes of a row.
+
+    Args:
+        reader: the state of the import.
+        node: the node that uses it.
+        value: the value.
+        at: its axis that is the batch's and the rows'.
+    """
     joined = [place for place in value.axes[at] if place]
     rest = [place for place in range(1, len(value.view) + 1) if place not in joined]
+    sizes = [value.view[p[0] - 1] if p else 1 for i, p in enumerate(value.axes) if i != at]
+    count = read_shapes.product([value.view[place - 1] for place in joined])
+    if not isinstance(count, int) or None in sizes:
+        raise UnsupportedError(f"{where(node)}: expected a known shape, received {value.sizes}")
     x = Symbol(value.reshaped(reader))
     if [*joined, *rest] != [*range(1, x.rank)]:
         x = reader.apply("Permute", x, dims=[*joined, *rest])
-    outer = [value.view[place - 1] for place in joined]
-    batch = tuple(joined.index(place) + 1 if place else 0 for place in value.axes[at])
-    sizes = [value.view[p[0] - 1] if p else 1 for i, p in enumerate(value.axes) if i != at]
-    count = read_shapes.product(outer)
-    if not isinstance(count, int) or None in sizes:
-        raise UnsupportedError(f"{where(node)}: expected a known shape, received {value.sizes}")
-    x = reader.reshape(x, [count, *sizes])
-    entry = Input(sizes)
-    order = [*range(1, at + 1), 0, *range(at + 1, len(value.axes))]
-    name = node.inputs[0]
+    return reader.reshape(x, [count, *sizes]), sizes
+
+
+def _of_a_row(
+    reader: Reader, node: Node, handle: Handle, entry: SymbolicTensor, at: int
+) -> dict[str, Turned]:
+    """Return the outputs of an operator for one row, whose batch is an axis of the graph."""
+    name, inner = node.inputs[0], list(entry.shape[1:])
+    order = [*range(1, at + 1), 0, *range(at + 1, len(inner) + 1)]
     hidden = reader.turned.pop(name)
-    keep(reader, name, Turned.ordered(entry, sizes, order, value.turned))
+    keep(reader, name, Turned.ordered(entry, inner, order, hidden.turned))
     handle(reader, node)
     reader.symbols.pop(name, None)
     reader.turned[name] = hidden
-    for output in node.outputs:
-        made = find(reader, output) if reader.used(output) else None
-        if made is not None:
-            layer = Model(entry, made.reshaped(reader))
-            whole = reader.apply("TimeDistributed", x, layer=layer).tensor
-            axes = tuple(
-                batch if 0 in places else tuple(place + len(outer) for place in places)
-                for places in made.axes
-            )
-            reader.turned.pop(output, None)
-            reader.symbols.pop(output, None)
-            keep(reader, output, Turned(whole, (*outer, *made.view), axes))
+    used = [output for output in node.outputs if reader.used(output)]
+    found = {output: find(reader, output) for output in used}
+    for output in used:
+        reader.turned.pop(output, None)
+        reader.symbols.pop(output, None)
+    return {output: made for output, made in found.items() if made is not None}
 
 
 # Operators on axes.
