@@ -68,8 +68,7 @@ def load(
     Raises:
         FormatError: see `nn.io.errors` for its subclasses.
     """
-    document, arrays = manifest.decode(_files(data, limits), limits)
-    slots = [arrays.pop(name) for name in [*arrays] if name.startswith(manifest.SLOT)]
+    document, arrays, slots = manifest.decode(_files(data, limits), limits)
     topology = document["modelTopology"]
     settings = read_config.read(
         topology.get("model_config", topology), custom_objects, topology.get("keras_version", "2")

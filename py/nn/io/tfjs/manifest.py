@@ -27,8 +27,6 @@ Array = NDArray[np.generic]
 Json = dict[str, Any]
 
 DOCUMENT = "model.json"
-SLOT = "\0"
-"""In front of the names of the optimizer's variables."""
 _BOM = b"\xef\xbb\xbf"
 
 DTYPES = {"float32": "<f4", "int32": "<i4", "bool": "?", "uint8": "<u1"}
@@ -37,10 +35,10 @@ _STORED = {"uint8": "<u1", "uint16": "<u2", "float16": "<f2"}
 
 def decode(
     files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS
-) -> tuple[Json, dict[str, Array]]:
-    """Return the document and the weights by name; quantized weights become float32.
+) -> tuple[Json, dict[str, Array], list[Array]]:
+    """Return the document, the weights by name, and the optimizer's variables.
 
-    The names of the optimizer's variables have `SLOT` in front.
+    Quantized weights become float32.
 
     Raises:
         FormatError: see `nn.io.errors`.
@@ -51,13 +49,15 @@ def decode(
     if isinstance(document.get("modelArtifacts"), dict):  # a record of IndexedDB
         document = document["modelArtifacts"]
     _expect_layers_model(document, name)
+    arrays: dict[str, Array] = {}
+    slots: list[Array] = []
     if "weightsManifest" not in document and isinstance(document.get("weightSpecs"), list):
         body = _stored(document.get("weightData"), files)
-        return document, _arrays(document["weightSpecs"], body, "tfjs weightData", limits)
-    arrays: dict[str, Array] = {}
+        arrays = _arrays(document["weightSpecs"], body, "tfjs weightData", limits, slots)
+        return document, arrays, slots
     for group in shard_groups(document):
-        arrays |= _group(group, files, _digests(document), limits)
-    return document, arrays
+        arrays |= _group(group, files, _digests(document), limits, slots)
+    return document, arrays, slots
 
 
 def digest(data: bytes) -> str:
@@ -143,14 +143,17 @@ def _digests(document: Mapping[str, Any]) -> Json:
 
 
 def _group(
-    group: Json, files: Mapping[str, bytes], digests: Json, limits: Limits
+    group: Json, files: Mapping[str, bytes], digests: Json, limits: Limits, slots: list[Array]
 ) -> dict[str, Array]:
     shards = [_shard(path, files, digests) for path in group["paths"]]
     body = shards[0] if len(shards) == 1 else b"".join(shards)
-    return _arrays(group["weights"], body, f"tfjs shards {group['paths']}", limits)
+    return _arrays(group["weights"], body, f"tfjs shards {group['paths']}", limits, slots)
 
 
-def _arrays(entries: list[Any], body: bytes, where: str, limits: Limits) -> dict[str, Array]:
+def _arrays(
+    entries: list[Any], body: bytes, where: str, limits: Limits, slots: list[Array]
+) -> dict[str, Array]:
+    """Return the weights by name, and put the optimizer's variables with `slots`."""
     limits.check_entries(len(entries), DOCUMENT)
     arrays: dict[str, Array] = {}
     position = 0
@@ -159,9 +162,11 @@ def _arrays(entries: list[Any], body: bytes, where: str, limits: Limits) -> dict
         size = math.prod(shape) * dtype.itemsize
         _check_rest(name, size, len(body) - position)
         flat = np.frombuffer(body, dtype, math.prod(shape), position)
+        array = _restore(flat.reshape(shape), entry, name)
         if entry.get("group") == "optimizer":
-            name = SLOT + name
-        arrays[name] = _restore(flat.reshape(shape), entry, name)
+            slots.append(array)
+        else:
+            arrays[name] = array
         position += size
     if position != len(body):
         raise CorruptError(f"{where}: expected {position} bytes, received {len(body)}")

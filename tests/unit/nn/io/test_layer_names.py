@@ -66,6 +66,7 @@ def test_half_a_character_in_a_name_is_refused_by_that_name_in_every_format(wher
 @given(name=NAMES)
 @example(name="a\\b/c")
 @example(name="a\0")
+@example(name="\0a")
 @example(name="\ud800")
 def test_a_layer_of_any_name_comes_back_or_is_refused(format: str, name: str) -> None:
     if name != "a/b/c":

@@ -81,7 +81,7 @@ def test_any_arrays_pass_through_any_number_of_shards(sizes, shard_bytes):
         encoded = write.encode({}, arrays)
     finally:
         write.SHARD_BYTES = before
-    _, decoded = manifest.decode(encoded)
+    _, decoded, _ = manifest.decode(encoded)
     assert decoded.keys() == arrays.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(decoded[name], array)
