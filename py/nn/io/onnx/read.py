@@ -193,7 +193,7 @@ def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
     """
     if name in reader.turned:
         value: Turned = reader.turned[name]
-        if value.batch is None:
+        if value.joined:
             raise UnsupportedError(f"onnx output {name!r}: expected axes apart, not {value.sizes}")
         return value.in_order(reader).tensor
     if name not in reader.symbols:

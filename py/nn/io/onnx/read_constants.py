@@ -95,6 +95,26 @@ def axes_of(node: Node, given: Array | None, rank: int) -> list[int] | None:
     return sorted({axis % rank for axis in named})
 
 
+def parts_of(node: Node, given: Array | None, size: int) -> list[tuple[int, int]]:
+    """Return the first element and the end of each part that a Split makes of an axis.
+
+    Args:
+        node: the node.
+        given: its input with the sizes of the parts, None if it has none.
+        size: that of the axis.
+
+    Raises:
+        UnsupportedError: the parts are not those of the axis.
+    """
+    count = len(node.outputs)
+    named: Any = node.attributes.get("split") if given is None else np.ravel(given).tolist()
+    ends = np.cumsum(named or [-(-size // count)] * count).tolist()
+    whole = ends[-1] == size if named else True
+    if len(ends) != count or min(np.diff(ends, prepend=0)) < 0 or not whole:
+        raise UnsupportedError(f"{where(node)}: expected parts of {size}, received {named}")
+    return [(min(a, size), min(b, size)) for a, b in zip([0, *ends], ends, strict=False)]
+
+
 def dtype_of(node: Node) -> np.dtype[Any]:
     """Return the dtype that a Cast makes.
 
@@ -258,10 +278,9 @@ def _one_hot(node: Node, indices: Array, depth: Array, values: Array) -> Array:
 
 
 def _split(node: Node, data: Array, parts: Array | None = None) -> list[Any]:
-    axis, count = axis_of(node, 0, data.ndim), len(node.outputs)
-    named: Any = node.attributes.get("split") if parts is None else np.ravel(parts).tolist()
-    sizes = named or [-(-data.shape[axis] // count)] * count
-    return np.split(data, np.cumsum(sizes[:-1]), axis)
+    axis = axis_of(node, 0, data.ndim)
+    spans = parts_of(node, parts, data.shape[axis])
+    return np.split(data, [end for _, end in spans[:-1]], axis)
 
 
 def _cumulated(node: Node, data: Array, axis: Array) -> Any:

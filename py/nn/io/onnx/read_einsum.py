@@ -33,7 +33,10 @@ def einsum(product: Handle) -> Handle:
         if a is None:
             raise UnsupportedError(f"{where(node)}: expected a value of the model")
         shape = b.sizes if b else reader.needed(node, 1).shape
-        sizes: dict[str, Size] = dict(zip(left + right, [*a.sizes, *shape], strict=True))
+        pairs = [*zip(left + right, [*a.sizes, *shape], strict=True)]
+        sizes: dict[str, Size] = dict(pairs)
+        if len({*pairs}) > len(sizes):
+            raise UnsupportedError(f"{where(node)}: expected one size of each index, got {pairs}")
         if b is None and {*left} & {*right} & {*made}:
             batch = next(index for index in left if factors(sizes[index])[1])
             b, right = _for_each_sample(reader, node, a, left.index(batch)), batch + right

@@ -51,9 +51,9 @@ class Turned:
         return [read_shapes.product([known[place] for place in places]) for places in self.axes]
 
     @property
-    def batch(self) -> int | None:
-        """The axis of the graph that is the batch's alone, None if it is together with others."""
-        return self.axes.index((0,)) if (0,) in self.axes else None
+    def joined(self) -> bool:
+        """Whether the batch is one axis of the graph with others."""
+        return (0,) not in self.axes
 
     def without(self, axes: Sequence[int]) -> Turned:
         """Return the value without some of the graph's axes, of size 1."""
@@ -114,7 +114,7 @@ class Turned:
         Raises:
             UnsupportedError: the batch is together with others.
         """
-        if self.batch is None:
+        if self.joined:
             raise UnsupportedError(f"expected axes apart, received {self.sizes}")
         value = self.settled(reader)
         sizes = [value.view[p[0] - 1] if p else 1 for p in value.axes if p != (0,)]

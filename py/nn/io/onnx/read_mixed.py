@@ -37,7 +37,7 @@ def mixed(
     """
     for place, (old, size, factor) in enumerate(zip(x.sizes[1:], sizes, factors, strict=True)):
         new = math.floor(size)
-        if old is None or factor <= 0 or not 0 < new * old <= _MOST:
+        if old is None or factor <= 0:
             raise UnsupportedError(f"{where(node)}: expected known sizes, received {x.sizes}")
         matrix = _matrix(node, old, new, factor)
         if new == old and np.array_equal(matrix, np.eye(old)):
@@ -56,17 +56,19 @@ def mixed_constant(
     reader: Reader, node: Node, array: Array, sizes: Sequence[float], factors: Sequence[float]
 ) -> Array:
     """Return a constant image, channels first, of another height and width; see `mixed`."""
-    made: Any = array
+    made: Array = array
     for axis, (size, factor) in enumerate(zip(sizes, factors, strict=True), 2):
         new = math.floor(size)
         reader.claim(made.size // array.shape[axis] * new * 8, where(node))
         matrix = _matrix(node, array.shape[axis], new, factor)
-        made = np.moveaxis(np.moveaxis(made, axis, -1) @ matrix.T, -1, axis)
-    return made  # type: ignore[no-any-return]
+        made = np.moveaxis(np.matmul(np.moveaxis(made, axis, -1), matrix.T), -1, axis)
+    return made
 
 
 def _matrix(node: Node, old: int, new: int, factor: float) -> NDArray[np.float32]:
     """Return the share that each old pixel has in each new one."""
+    if not 0 < new * old <= _MOST:
+        raise UnsupportedError(f"{where(node)}: no {new} pixels of {old} here")
     named: Any = node.attributes.get
     mode, how = named("mode", "nearest"), named("coordinate_transformation_mode", "half_pixel")
     places = _places(how, old, new, factor)

@@ -69,8 +69,10 @@ def _shapes(reader: Reader, node: Node) -> list[Array]:
 def _folded(reader: Reader, node: Node) -> list[Array]:
     made = []
     for at in range(len(SAMPLES)):
-        known = {name: values[at] for name, values in reader.probes.items() if name in node.inputs}
-        given = [known.get(name, reader.constants.get(name)) for name in node.inputs]
+        given = [
+            reader.probes[name][at] if name in reader.probes else reader.constants.get(name)
+            for name in node.inputs
+        ]
         if any(array is None for array, name in zip(given, node.inputs, strict=True) if name):
             return []
         made += computed(reader, node, given)

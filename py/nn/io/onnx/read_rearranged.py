@@ -12,7 +12,7 @@ from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_axes import known, moved, shaped
-from nn.io.onnx.read_constants import axis_of
+from nn.io.onnx.read_constants import axis_of, parts_of
 from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 
 _MOST = 64  # copies of a value
@@ -28,17 +28,11 @@ def _split(reader: Reader, node: Node) -> None:
             f"{where(node)}: expected a known axis after the batch's, received axis {axis} of "
             f"{['n', *x.sizes]}"
         )
-    given: Any = reader.constant(node, 1)
-    given = node.attributes.get("split") if given is None else np.ravel(given).tolist()
-    each = -(-size // len(node.outputs))
-    ends = np.cumsum(given or [each] * len(node.outputs)).tolist()
-    whole = ends[-1] == size if given else True
-    if len(ends) != len(node.outputs) or min(np.diff(ends, prepend=0)) < 0 or not whole:
-        raise UnsupportedError(f"{where(node)}: expected parts of {size}, received {given}")
+    spans = parts_of(node, reader.constant(node, 1), size)
     before = [[None, None, None]] * (moved(x, axis) - 1)
-    for name, start, end in zip(node.outputs, [0, *ends], ends, strict=False):
+    for name, (start, end) in zip(node.outputs, spans, strict=True):
         if reader.used(name):
-            made = reader.apply("GetItem", x, index=[*before, [start, min(end, size), 1]])
+            made = reader.apply("GetItem", x, index=[*before, [start, end, 1]])
             reader.symbols[name] = replace(made, positive=x.positive)
 
 

@@ -1,4 +1,4 @@
-"""Layers that a graph applies to each step, as TimeDistributed does.
+"""Layers that a graph exported here applies to each step: TimeDistributed.
 
 One Reshape joins the steps with the batch, (n, steps, ...) to (n * steps, ...), another takes them
 apart again. What is between them becomes a model of one step.

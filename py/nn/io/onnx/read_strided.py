@@ -5,6 +5,7 @@ PyTorch 2.13 writes a mean over an image that keeps its axes as such a Gather fr
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -51,7 +52,10 @@ def compute(reader: Reader, node: Node) -> None:
         factor = _number(reader, node, 1 - at)
         stride, offsets = stride * factor, offsets * factor
     elif node.operator == "Add":
-        offsets = offsets + _for_one(reader, node, 1 - at, offsets.ndim + 1)
+        more = _for_one(reader, node, 1 - at, offsets.ndim + 1)
+        size = math.prod(np.broadcast_shapes(offsets.shape, more.shape))
+        reader.claim(size * 8, where(node))
+        offsets = offsets + more
     reader.strided[node.outputs[0]] = stride, offsets
 
 

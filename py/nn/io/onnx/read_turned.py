@@ -20,7 +20,7 @@ from nn.graph import SymbolicTensor
 from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node
-from nn.io.onnx.read_constants import axes_of, axis_of
+from nn.io.onnx.read_constants import axes_of, axis_of, parts_of
 from nn.io.onnx.read_groups import Turned
 from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 from nn.layers import Input
@@ -89,7 +89,7 @@ def handles(reader: Reader, node: Node) -> bool:
 def _joined(reader: Reader, node: Node) -> bool:
     """Return whether the batch of the first input is one axis with others."""
     found = reader.turned.get(node.inputs[0]) if node.inputs else None
-    return found is not None and found.batch is None
+    return found is not None and found.joined
 
 
 def _takes_batch_along(reader: Reader, node: Node) -> bool:
@@ -227,16 +227,12 @@ def _with_constants(reader: Reader, node: Node, value: Turned) -> Node:
 def _apart(node: Node, value: Turned, array: Array) -> Array:
     """Return a constant that ONNX broadcasts to a settled value, with an axis for each place."""
     sizes = [1] * (len(value.axes) - array.ndim) + list(array.shape)
-    shape = [1]
+    fits, shape = len(sizes) == len(value.axes), [1]
     for size, places in zip(sizes, value.axes, strict=False):
         inner = [value.view[place - 1] for place in places if place]
-        if size != 1 and (0 in places or inner != [size]):
-            raise UnsupportedError(
-                f"{where(node)}: expected a constant that fits {value.sizes}, received shape "
-                f"{list(array.shape)}"
-            )
+        fits = fits and (size == 1 or (0 not in places and inner == [size]))
         shape += [size] if size != 1 else [1] * len(inner)
-    if array.ndim > len(value.axes):
+    if not fits:
         raise UnsupportedError(
             f"{where(node)}: expected a constant that fits {value.sizes}, received shape "
             f"{list(array.shape)}"
@@ -403,7 +399,9 @@ def _gather(reader: Reader, node: Node, value: Turned) -> Turned:
     whole = [int(at) for at in np.ravel(index)]
     if isinstance(size, int):
         if any(not -size <= at < size for at in whole):
-            raise UnsupportedError(f"{where(node)}: expected indices of {size}, received {whole}")
+            raise UnsupportedError(
+                f"{where(node)}: expected indices of {size}, received {whole!r:.80}"
+            )
         whole = [at % size for at in whole]
     spans = _spans(whole)
     if not 0 < len(spans) <= _MOST:
@@ -425,18 +423,20 @@ def _gather(reader: Reader, node: Node, value: Turned) -> Turned:
 
 
 def _spans(index: Sequence[int]) -> list[Span]:
-    """Return slices of which the parts together are the elements of an index."""
+    """Return slices of which the parts together are the elements of an index, or too many."""
     spans: list[Span] = []
-    left = [*index]
-    while left:
-        start, step, count = left[0], left[1] - left[0] if len(left) > 1 else 0, 1
-        while step and count < len(left) and left[count] == start + count * step:
-            count += 1
-        step = step if count > 1 else 1
-        end = start + count * step
-        passed = end if (end < 0) == (start < 0) else None  # else the axis ends there
+    at = 0
+    while at < len(index) and len(spans) <= _MOST:
+        start, step, end = index[at], 0, at + 1
+        if end < len(index):
+            step = index[end] - start
+        while step and end < len(index) and index[end] == start + (end - at) * step:
+            end += 1
+        step = step if end - at > 1 else 1
+        behind = start + (end - at) * step
+        passed = behind if (behind < 0) == (start < 0) else None  # else the axis ends there
         spans.append((start, passed, step))
-        left = left[count:]
+        at = end
     return spans
 
 
@@ -536,19 +536,16 @@ def _located(reader: Reader, value: Turned, place: int) -> tuple[SymbolicTensor,
 def _split(reader: Reader, node: Node) -> None:
     value = _value(reader, node)
     axis = axis_of(node, 0, len(value.axes))
-    size, count = value.sizes[axis], len(node.outputs)
+    size = value.sizes[axis]
     if not isinstance(size, int):
         raise UnsupportedError(
             f"{where(node)}: expected a known axis beside the batch's, received {value.sizes}"
         )
-    given: Any = reader.constant(node, 1)
-    given = node.attributes.get("split") if given is None else np.ravel(given).tolist()
-    ends = np.cumsum(given or [-(-size // count)] * count).tolist()
-    if len(ends) != count or (given and ends[-1] != size):
-        raise UnsupportedError(f"{where(node)}: expected parts of {size}, received {given}")
-    for name, start, end in zip(node.outputs, [0, *ends], ends, strict=False):
+    for name, (start, end) in zip(
+        node.outputs, parts_of(node, reader.constant(node, 1), size), strict=True
+    ):
         if reader.used(name):
-            keep(reader, name, _part(reader, node, value, axis, (start, min(end, size), 1)))
+            keep(reader, name, _part(reader, node, value, axis, (start, end, 1)))
 
 
 def _concat(reader: Reader, node: Node, value: Turned) -> Turned:

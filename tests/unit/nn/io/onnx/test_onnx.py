@@ -927,13 +927,39 @@ GROWING = {
         ],
         {"table": np.zeros((5000, 1), "f4"), "column": np.zeros((5000, 1), np.int64)},
     ),
-}
+    "parts": (
+        [node("Gather", ["x", "places"], "y", axis=1)],
+        {"places": np.arange(200_000) ** 2 % 4},
+    ),
+    "pixels": (
+        [
+            node("Resize", ["image", "", "", "sizes"], "wide", mode="linear"),
+            node("Add", ["x", "wide"], "y"),
+        ],
+        {
+            "image": np.zeros((1, 1, 10_000, 1), "f4"),
+            "sizes": np.array([1, 1, 1_000_000, 1]),
+        },
+    ),
+    "strides": (
+        [
+            node("Shape", ["x"], "s"), node("Gather", ["s", "zero"], "n"),
+            node("Range", ["zero", "n", "one"], "samples"),
+            node("Unsqueeze", ["samples", "inner"], "apart"),
+            node("Add", ["apart", "column"], "more"), node("Add", ["more", "row"], "y"),
+        ],
+        {
+            "zero": np.array(0), "one": np.array(1), "inner": np.array([1, 2]),
+            "column": np.zeros((1, 4000, 1), np.int64), "row": np.zeros((1, 1, 4000), np.int64),
+        },
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", GROWING)
 def test_what_a_small_graph_would_make_large_is_refused_before_it_is_made(name):
     nodes, constants = GROWING[name]
-    data = graph(nodes, constants, (4,))
+    data = graph(nodes, constants, ("h",) if name == "strides" else (4,))
     tracemalloc.start()
     try:
         with pytest.raises((errors.LimitError, errors.UnsupportedError)):
