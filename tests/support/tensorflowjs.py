@@ -18,10 +18,12 @@ const bytes = text => new Uint8Array(Buffer.from(text, 'base64'));
 const joined = parts => new Uint8Array(Buffer.concat(parts)).buffer;
 const plain = y => ({values: Array.from(y.dataSync()), shape: y.shape});
 async function load(files) {
-  const {modelTopology, weightsManifest} = JSON.parse(Buffer.from(files['model.json'], 'base64'));
+  const document = JSON.parse(Buffer.from(files['model.json'], 'base64'));
+  const {modelTopology, trainingConfig, weightsManifest} = document;
   const shards = weightsManifest.flatMap(group => group.paths);
   return tf.loadLayersModel(tf.io.fromMemory({
     modelTopology,
+    trainingConfig,
     weightSpecs: weightsManifest.flatMap(group => group.weights),
     weightData: joined(shards.map(path => bytes(files[path]))),
   }));
@@ -40,6 +42,9 @@ async function train(model, {inputs, targets}, steps) {
   for (let step = 0; step < steps; step++) losses.push([await model.trainOnBatch(x, y)].flat());
   return losses;
 }
+async function trainOn(task) {
+  return {losses: await train(await load(task.files), task, task.steps)};
+}
 async function write(task) {
   const model = await new Function('tf', task.code)(tf);
   if (task.targets) await train(model, task, task.steps);
@@ -57,7 +62,7 @@ async function write(task) {
   const answers = [];
   for (const task of JSON.parse(require('fs').readFileSync(0))) {
     try {
-      answers.push(await (task.code ? write : predict)(task));
+      answers.push(await (task.code ? write : task.steps ? trainOn : predict)(task));
     } catch (error) {
       answers.push({error: String(error.message ?? error)});
     }
@@ -114,3 +119,10 @@ def training(
     the later steps; there are as many of these as before the model was saved.
     """
     return {**writing(code, *inputs), "targets": _sent(targets), "steps": steps}
+
+
+def training_on(
+    files: Mapping[str, bytes], inputs: Sequence[Array], targets: Sequence[Array], steps: int
+) -> dict[str, Any]:
+    """Load a model of these files with its optimizer and train: {"losses"}, as of `training`."""
+    return {**task(files, *inputs), "targets": _sent(targets), "steps": steps}

@@ -74,7 +74,9 @@ def _read(source: Path) -> bytes | Mapping[str, bytes]:
 def _write(model: Any, options: argparse.Namespace) -> int:
     """Write the model; return the number of bytes."""
     target: Path = options.target
-    quantization = {"quantization": {options.quantize: True}} if options.quantize else {}
+    quantization: dict[str, Any] = (
+        {"quantization": {options.quantize: True}} if options.quantize else {}
+    )
     if target.is_dir() or not target.suffix:
         files = save_files(model, **quantization)
         target.mkdir(parents=True, exist_ok=True)

@@ -30,25 +30,36 @@ if TYPE_CHECKING:
 Array = NDArray[np.generic]
 
 
-def save(model: Model, *, quantization: Mapping[str, Globs] | None = None) -> bytes:
+def save(
+    model: Model,
+    *,
+    include_optimizer: bool = False,
+    quantization: Mapping[str, Globs] | None = None,
+) -> bytes:
     """Return the files of `save_files` as a zip archive."""
-    return pack(save_files(model, quantization=quantization))
+    return pack(save_files(model, include_optimizer=include_optimizer, quantization=quantization))
 
 
 def save_files(
-    model: Model, *, quantization: Mapping[str, Globs] | None = None
+    model: Model,
+    *,
+    include_optimizer: bool = False,
+    quantization: Mapping[str, Globs] | None = None,
 ) -> dict[str, bytes]:
     """Return the model's files by name: `model.json` and the shards of its weights.
 
     Args:
         model: a built model.
+        include_optimizer: True adds the arguments of `compile` and the optimizer's slots, so that
+            TensorFlow.js trains on, as its own `includeOptimizer` does.
         quantization: dtype -> globs of weight paths, as for `nn.io.npz.save` ("*/kernel" takes in
             a DepthwiseConv2D's, which TensorFlow.js calls depthwise_kernel).
 
     Raises:
-        UnsupportedError: TensorFlow.js lacks a layer, option or activation.
+        UnsupportedError: TensorFlow.js lacks a layer, option or activation, or what trains.
     """
-    files: dict[str, bytes] = part("nn.io.tfjs.write").files(model, quantization)
+    write = part("nn.io.tfjs.write")
+    files: dict[str, bytes] = write.files(model, quantization, include_optimizer)
     return files
 
 

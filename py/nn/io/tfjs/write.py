@@ -16,6 +16,7 @@ from nn.io.limits import MEBIBYTE
 from nn.io.tfjs import names, write_checks
 from nn.io.tfjs.manifest import DOCUMENT, DTYPES, digest
 from nn.io.tree import to_json
+from nn.lazy import load as part
 from nn.quantize import Globs, Quantized, quantize_arrays
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ Json = dict[str, Any]
 SHARD_BYTES = 4 * MEBIBYTE
 
 
-def files(model: Model, quantization: Mapping[str, Globs] | None) -> dict[str, bytes]:
+def files(
+    model: Model, quantization: Mapping[str, Globs] | None, include_optimizer: bool
+) -> dict[str, bytes]:
     """Return the model's files; see `nn.io.tfjs.save_files`."""
     write_checks.check(model)
     topology = {"class_name": model.kind, "config": write_checks.config(model)}
@@ -38,7 +41,11 @@ def files(model: Model, quantization: Mapping[str, Globs] | None) -> dict[str, b
     stored = quantize_arrays({path: v.value for path, v in paths.items()}, quantization)
     chosen = {variable: stored[path] for path, variable in paths.items() if path in stored}
     quantized = {name: chosen[v] for name, v in weights.items() if v in chosen}
-    return encode(document, arrays, quantized=quantized)
+    training, slots = None, {}
+    if include_optimizer and model.compiled:
+        state = part("nn.io.tfjs.checkpoint")
+        training, slots = state.settings(model), state.variables(model, weights)
+    return encode(document, arrays, training=training, quantized=quantized, slots=slots)
 
 
 def encode(
@@ -47,22 +54,26 @@ def encode(
     *,
     training: Json | None = None,
     quantized: Mapping[str, Quantized] | None = None,
+    slots: Mapping[str, Array] | None = None,
 ) -> dict[str, bytes]:
     """Return the files as a dict of name -> bytes.
 
     Args:
         topology: Keras' JSON configuration of the model.
         arrays: float32, int32, bool or uint8 weights by TensorFlow.js' names.
-        training: optimizer, loss and metrics as Keras writes them.
+        training: optimizer, loss and metrics as TensorFlow.js reads them.
         quantized: what is stored instead of some weights, by name.
+        slots: the optimizer's variables by name.
 
     Raises:
         UnsupportedError: TensorFlow.js lacks the dtype of a weight.
     """
     quantized = quantized or {}
     entries = [_entry(name, array, quantized.get(name)) for name, array in arrays.items()]
-    kept = (quantized[name].data if name in quantized else a for name, a in arrays.items())
-    body = b"".join(_little(array).tobytes() for array in kept)
+    kept = [quantized[name].data if name in quantized else a for name, a in arrays.items()]
+    slots = slots or {}
+    entries += [_entry(name, array, None) | {"group": "optimizer"} for name, array in slots.items()]
+    body = b"".join(_little(array).tobytes() for array in (*kept, *slots.values()))
     shards = dict(_shards(body))
     document: Json = {
         "format": "layers-model",

@@ -1,4 +1,4 @@
-"""Models that TensorFlow.js saved with their optimizer train on here as they do there.
+"""Models saved with their optimizer train on here as in TensorFlow.js, and there as here.
 
 The models are those of its published examples, smaller, and without dropout.
 """
@@ -9,7 +9,7 @@ import json
 import nn
 import numpy as np
 import pytest
-from nn.io import errors
+from nn.io import errors, tfjs
 
 from tests.support import tensorflowjs
 
@@ -271,3 +271,118 @@ def test_steps_of_no_number_and_slots_of_other_shapes_do_not_pass(written):
     sent = files(written["sentiment"], weightsManifest=[{"paths": ["./w.bin"], "weights": specs}])
     with pytest.raises(errors.MismatchError, match="iter belong to no layer"):
         nn.io.load(sent)
+
+
+# Writing.
+
+
+def sent(name, model):
+    """What TensorFlow.js is to do with a model that nn saved with its optimizer."""
+    _, inputs, targets = CASES[name]
+    files = tfjs.save_files(model, include_optimizer=True)
+    return tensorflowjs.training_on(files, inputs, targets, STEPS)
+
+
+def test_tensorflow_js_trains_on_from_what_nn_saved_to_the_losses_of_nn(written):
+    """The optimizers' slots and steps are those that TensorFlow.js left, and later ones."""
+    models = {name: nn.io.load(files(written[name])) for name in CASES}
+    tasks = [sent(name, model) for name, model in models.items()]
+    later = {}
+    for name, model in models.items():
+        _, inputs, targets = CASES[name]
+        later[name] = [model.train_on_batch(one(inputs), one(targets)) for _ in range(STEPS)]
+    tasks += [sent(name, model) for name, model in models.items()]
+    answers = tensorflowjs.ask(tasks)
+    for name, first, second in zip(
+        CASES, answers[: len(CASES)], answers[len(CASES) :], strict=True
+    ):
+        assert "error" not in first, (name, first)
+        np.testing.assert_allclose(
+            first["losses"], written[name]["losses"], rtol=2e-5, atol=2e-6, err_msg=name
+        )
+        model, (_, inputs, targets) = models[name], CASES[name]
+        for theirs in second["losses"]:
+            ours = np.ravel(model.train_on_batch(one(inputs), one(targets)))
+            np.testing.assert_allclose(
+                theirs[: len(ours)], ours, rtol=2e-5, atol=2e-6, err_msg=name
+            )
+
+
+def network(optimizer="adam", loss="mse", outputs=1, **compiled):
+    entry = nn.Input((4,))
+    ends = [nn.Dense(3, name=f"end{place}")(entry) for place in range(outputs)]
+    model = nn.Model(entry, ends if outputs > 1 else ends[0])
+    model.compile(optimizer, loss, **compiled)
+    return model
+
+
+FUNCTION = nn.losses.mean_squared_error
+REFUSED = {
+    "TensorFlow.js trains on with .*, received Adamax": network("adamax"),
+    "takes a learning rate, received {": network(nn.Adam(nn.schedules.CosineDecay(0.1, 9))),
+    "takes a learning rate, received 0": network(nn.SGD(0.0, momentum=0.5)),
+    "SGD: TensorFlow.js has no clipnorm=1": network(nn.SGD(clipnorm=1.0)),
+    "Adam: TensorFlow.js has no weight_decay=0.1": network(nn.Adam(weight_decay=0.1)),
+    "Adam: TensorFlow.js has no amsgrad=True": network(nn.Adam(amsgrad=True)),
+    "Adam: TensorFlow.js has no epsilon=0.001": network(nn.Adam(epsilon=1e-3)),
+    "RMSprop: TensorFlow.js has no centered=True": network(nn.RMSprop(centered=True)),
+    "loss Hinge: TensorFlow.js has no reduction='sum'": network(
+        loss=nn.losses.Hinge(reduction="sum")
+    ),
+    "loss BinaryCrossentropy: TensorFlow.js has no from_logits=True": network(
+        loss=nn.losses.BinaryCrossentropy(from_logits=True)
+    ),
+    "loss: TensorFlow.js has .*; received Huber": network(loss="huber"),
+    "loss: .* received FunctionLoss": network(loss=lambda true, pred: FUNCTION(true, pred)),
+    "loss: .* received NoneType": network(loss=["mse", None], outputs=2),
+    "metric: TensorFlow.js has .*; received AUC": network(metrics=["mse", nn.metrics.AUC()]),
+    "no loss_weights, received": network(loss_weights=[0.5]),
+    "no weighted_metrics, received": network(weighted_metrics=["mse"]),
+    "reads one an output, received": network(outputs=2, metrics=[["mse", "mae"], []]),
+}
+
+
+@pytest.mark.parametrize("says", REFUSED)
+def test_what_tensorflow_js_would_train_otherwise_is_refused(says):
+    model = REFUSED[says]
+    with pytest.raises(errors.UnsupportedError, match=says):
+        tfjs.save_files(model, include_optimizer=True)
+    assert "trainingConfig" not in json.loads(tfjs.save_files(model)["model.json"])
+
+
+def test_layers_frozen_after_compile_are_refused():
+    model = network()
+    model.layers[-1].trainable = False
+    with pytest.raises(errors.UnsupportedError, match="compile again"):
+        tfjs.save_files(model, include_optimizer=True)
+
+
+def test_a_model_that_is_not_compiled_is_written_without_training_state():
+    model = nn.Sequential([nn.Input((4,)), nn.Dense(3)])
+    assert tfjs.save(model, include_optimizer=True) == tfjs.save(model)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        ([], []),
+        (["accuracy", "mse"], ["accuracy", "mse"]),
+        ([nn.metrics.MeanAbsoluteError(), nn.metrics.BinaryAccuracy()], ["mae", "binary_accuracy"]),
+    ],
+)
+def test_metrics_are_written_by_their_names_there(metrics, expected):
+    files = tfjs.save_files(network(metrics=metrics), include_optimizer=True)
+    assert json.loads(files["model.json"])["trainingConfig"]["metrics"] == expected
+
+
+def test_metrics_of_several_outputs_are_written_by_their_layers(written):
+    model = network(outputs=2, metrics=[["mse"], ["mae"]])
+    files = tfjs.save_files(model, include_optimizer=True)
+    training = json.loads(files["model.json"])["trainingConfig"]
+    assert training["metrics"] == {"end0": "mse", "end1": "mae"}
+    inputs, targets = [random(4, 4)], [random(4, 3), random(4, 3)]
+    [answer] = tensorflowjs.ask([tensorflowjs.training_on(files, inputs, targets, STEPS)])
+    for theirs in answer["losses"]:
+        ours = model.train_on_batch(inputs[0], targets)
+        np.testing.assert_allclose(theirs[0], ours[0], rtol=2e-5)
+        np.testing.assert_allclose(theirs[-2:], ours[-2:], rtol=2e-5)
