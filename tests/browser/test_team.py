@@ -46,10 +46,8 @@ def found(page):
     [
         ("chromium", {}, "ports"),
         ("chromium", ISOLATED, "shared memory"),
-        *(
-            pytest.param(engine, {}, "ports", marks=pytest.mark.soak, id=f"{engine}-ports")
-            for engine in OTHERS
-        ),
+        ("firefox", {}, "ports"),
+        ("webkit", {}, "ports"),
     ],
 )
 def test_two_workers_train_the_network_of_one_and_one_goes_on_without_the_other(
