@@ -126,3 +126,8 @@ def test_a_file_that_never_comes_is_named_and_loading_again_helps_at_a_busy_serv
     assert answers(site, images) == [(503, False), (503, False), (200, True)]
     assert answers(site, labels)[0] == (200, False)
     assert answers(site, labels)[-1][0] in (200, 304)
+    site.faults = {"*/later.txt": Status(code=503), "*/simd.so": Status(code=404)}
+    missing = "static/vendor/kernels/simd.so: the server answers 404"
+    busy = "static/vendor/python/later.txt: the server answers 503"
+    examined = page.execute_script("return Promise.all([farcallExamine(false), farcallExamine()])")
+    assert examined == [[missing], [missing, busy]], "of a start that goes on, and of another"
