@@ -97,10 +97,10 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     #begin() {
       this.#watch?.disconnect();
       const wish = navigator.connection?.saveData ? "click" : this.getAttribute("load");
-      if (this.frame || wish === "eager") return this.load();
+      if (this.frame || wish === "eager") return this.#load();
       this.#poster();
       if (wish !== "visible") return;
-      this.#watch = new IntersectionObserver((seen) => seen.some(({ isIntersecting }) => isIntersecting) && this.load());
+      this.#watch = new IntersectionObserver((seen) => seen.some(({ isIntersecting }) => isIntersecting) && this.#load());
       this.#watch.observe(this);
     }
 
@@ -112,12 +112,18 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
 
     #again(focus = false) {
       this.#end();
-      this.load(focus);
+      this.#load(focus);
     }
 
     #wear() { this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: this.getAttribute("theme") ?? "auto" }, this.#sealed ? "*" : this.#origin); }
 
+    // React, Vue and others set a property where there is one of an attribute's name.
     get src() { return this.#absolute("src", HERE); }
+    set src(address) { this.#reflect("src", address); }
+    get load() { return this.#load; }
+    set load(wish) { this.#reflect("load", wish); }
+    #reflect(name, text) { if (text == null) this.removeAttribute(name); else this.setAttribute(name, text); }
+
     get #height() {
       const height = this.getAttribute("height")?.replace(/^\d+$/, "$&px") ?? ""; // as an <iframe> takes it
       return CSS.supports("height", height) ? height : "auto";
@@ -154,7 +160,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     #link() { return make("a", { href: this.#address(false), target: "_blank", rel: "noopener", textContent: this.#tr("Open it in a tab of its own") }); }
 
     #poster() {
-      const button = make("button", { type: "button", textContent: this.#tr("Run the demo here ({size})", { size: SIZE }), onclick: () => this.load(true) });
+      const button = make("button", { type: "button", textContent: this.#tr("Run the demo here ({size})", { size: SIZE }), onclick: () => this.#load(true) });
       const focused = this.shadowRoot.activeElement?.localName;
       const note = make("p", { className: "note" }, this.#tr("Python and NumPy run on your device; nothing you do leaves it."), " ", this.#link());
       this.shadowRoot.replaceChildren(this.#box({ className: "box" }, ...this.#picture(), make("p", { textContent: this.#name }), button, note));
@@ -169,7 +175,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       return [make("img", { src: this.#absolute("poster", own), alt: "", ...POSTER })];
     }
 
-    load(focus = false) {
+    #load(focus = false) {
       if (this.frame) return;
       this.#watch?.disconnect();
       const frame = this.frame = make("iframe", { title: this.#name, allow: "camera; clipboard-write; fullscreen; cross-origin-isolated", src: this.#address() });
