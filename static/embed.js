@@ -19,7 +19,9 @@
   const PATIENCE = 30000; // ms after the frame has loaded: the demo's Python answers within seconds, or not at all
   const SANDBOX = "allow-scripts allow-same-origin allow-downloads";
   const POSTER = { width: 1120, height: 485 }; // pixels of static/poster-*.webp
-  const HERE = new URL("../", document.currentScript.src).href;
+  // A module, a bundle and a script without a file have no such address: then the one in the page counts, or an element's src.
+  const FILE = document.currentScript?.src || document.querySelector('script[src$="/embed.js"]')?.src;
+  const HERE = FILE && new URL("../", FILE).href;
   // They stand here because another site may not read the demo's static/languages.
   const TEXTS = {
     de: {
@@ -118,7 +120,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     #wear() { this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: this.getAttribute("theme") ?? "auto" }, this.#sealed ? "*" : this.#origin); }
 
     // React, Vue and others set a property where there is one of an attribute's name.
-    get src() { return this.#absolute("src", HERE); }
+    get src() { return this.#absolute("src", HERE ?? document.baseURI); }
     set src(address) { this.#reflect("src", address); }
     get load() { return this.#load; }
     set load(wish) { this.#reflect("load", wish); }
@@ -171,7 +173,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     #picture() {
       if (this.getAttribute("poster") === "" || navigator.connection?.saveData) return [];
       const dark = matchMedia(this.getAttribute("theme") === "dark" ? "all" : "(prefers-color-scheme: dark)").matches && this.getAttribute("theme") !== "light";
-      const own = new URL(`static/poster-${dark ? "dark" : "light"}.webp`, HERE).href;
+      const own = new URL(`static/poster-${dark ? "dark" : "light"}.webp`, HERE ?? this.src).href;
       return [make("img", { src: this.#absolute("poster", own), alt: "", ...POSTER })];
     }
 

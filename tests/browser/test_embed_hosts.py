@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.embed import script, tag, write
+from tests.support.embed import element, script, tag, write
 from tools.serve import ROOT
 
 pytestmark = pytest.mark.light
@@ -33,3 +33,26 @@ def test_each_attribute_may_be_set_as_a_framework_does(site, host, open_page):
         for value in ("data:,a", None, "data:,b"):
             said = page.execute_script(AS_A_FRAMEWORK, "demo", name, value)
             assert said == [value, "function"], name
+
+
+def test_it_starts_however_its_script_arrives_and_if_it_is_run_again(site, host, open_page):
+    """By the parser, by a script, as a module, inline, and in a bundle."""
+    text = (ROOT / "static/embed.js").read_text()
+    (host.folder / "static").mkdir()
+    for name in ("embed.js", "bundle.js"):
+        (host.folder / "static" / name).write_text(text)
+    insert = "document.head.append(Object.assign(document.createElement('script'), {src: '%s'}))"
+    demo, own = site.url, host.url
+    ways = {
+        "parsed": (script(site), demo),
+        "inserted": (f"<script>{insert % (demo + 'static/embed.js')}</script>", demo),
+        "module": ('<script type="module" src="static/embed.js"></script>', own),
+        "inline": (f"<script>{text}</script>", own + "inline.html"),
+        "bundle": ('<script type="module">import "./static/bundle.js"</script>', own),
+    }
+    page = open_page()
+    for name, (way, address) in ways.items():
+        given = {"src": own} if name == "bundle" else {}
+        page.get(write(host, way + tag(poster="", **given) + way, f"{name}.html"))
+        page.until("document.getElementById('demo').shadowRoot?.querySelector('button')")
+        assert element(page, "src") == address, name
