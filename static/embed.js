@@ -69,7 +69,10 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
 
     constructor() {
       super();
-      this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
+      const root = this.attachShadow({ mode: "open" });
+      root.adoptedStyleSheets = [sheet];
+      // Slides and manuals have shortcuts, which would take the keys that press the button.
+      root.addEventListener("keydown", (event) => [" ", "Enter"].includes(event.key) && event.stopPropagation());
     }
 
     connectedCallback() {

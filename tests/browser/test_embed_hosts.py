@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.keys import Keys
 
-from tests.support.embed import element, script, tag, write
+from tests.support.embed import button, element, script, tag, write
 from tools.serve import ROOT
 
 pytestmark = pytest.mark.light
@@ -17,6 +19,12 @@ else if (value === null) demo.removeAttribute(name);
 else demo.setAttribute(name, value);
 return [demo.getAttribute(name), typeof demo.load];
 """
+SHORTCUTS = """<script>
+globalThis.turned = 0;
+addEventListener("keydown", (event) => {
+  if ([" ", "Enter", "n"].includes(event.key)) { turned += 1; event.preventDefault(); }
+});
+</script>"""
 
 
 @pytest.fixture
@@ -56,3 +64,18 @@ def test_it_starts_however_its_script_arrives_and_if_it_is_run_again(site, host,
         page.get(write(host, way + tag(poster="", **given) + way, f"{name}.html"))
         page.until("document.getElementById('demo').shadowRoot?.querySelector('button')")
         assert element(page, "src") == address, name
+
+
+def test_a_page_s_shortcuts_leave_its_button_the_keys_that_press_it(site, host, open_page):
+    (host.folder / "other.html").write_text("")
+    keys = {"space": Keys.SPACE, "enter": Keys.ENTER}
+    demos = "".join(tag(name, src=f"{host.url}other.html") for name in keys)
+    page = open_page(write(host, SHORTCUTS + script(site) + demos))
+    for turned, (name, key) in enumerate(keys.items()):
+        page.execute_script("arguments[0].focus()", button(page, name))
+        ActionChains(page).send_keys(key).perform()
+        page.until(f"document.getElementById('{name}').frame")
+        assert page.execute_script("return turned") == turned
+        page.execute_script("document.activeElement.blur()")
+        ActionChains(page).send_keys("n").perform()
+        page.until(f"turned === {turned + 1}")
