@@ -1,18 +1,7 @@
 // <farcall-demo></farcall-demo>: the demo in any page. A button states the download size; pressing it loads the demo.
+// docs/embedding.md has its attributes, events and messages.
 //
-//   src="https://host/demo/"   where the demo is; by default where this script came from. Another one starts that demo
-//   load="click"               or "visible" (scrolled to) or "eager"
-//   theme="auto"               or "light" or "dark"; may be changed at any time, and so may config
-//   hide="data,network"        panels to leave out          show="draw,training"        the only ones to show
-//   compact                    what a page of text has room for: the drawing and the curves
-//   config="epochs=1&lr=0.01"  as in the demo's own address; its lang is the language of the button too
-//   height="auto"              or a CSS length              poster="picture.png"        above the button; "" for none
-//   sandbox="allow-scripts"    how much the frame may do    label="Digits"              its name for screen readers
-//
-// element.frame is the iframe, element.state its last state, element.load() presses the button. Events: farcall-load (detail: {version, drivable}) once the
-// demo's Python runs, farcall-state (detail: {phase, epoch, batch, loss, ...}) whenever it changes. See docs/embedding.md.
-//
-// It is JavaScript because it runs in other pages: 4 kB (compressed) without dependencies, before any Python runtime is loaded.
+// It is JavaScript because it runs in other pages: 5 kB (compressed) without dependencies, before any Python runtime is loaded.
 "use strict";
 (() => {
   const SIZE = "20 MB"; // of a first visit, compressed, with the data, rounded up: a test holds it to the built site
@@ -35,9 +24,9 @@
     },
   };
   const STYLE = `
-:host { display: block; position: relative; min-height: 12rem; color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+:host { display: block; position: relative; min-height: 12rem; font: 1rem/1.5 system-ui, sans-serif; }
 :host([hidden]) { display: none; }
-:host([theme="light"]) { color-scheme: light; } :host([theme="dark"]) { color-scheme: dark; }
+i { position: absolute; color: color-mix(in srgb, currentColor, currentColor); transition: color 1ms; } @starting-style { i { color: #0000; } }
 iframe { display: block; width: 73rem; min-width: 100%; max-width: 100%; height: 40rem; border: 0; border-radius: 0.5rem; background: light-dark(#f5f0e6, #1a1713); }
 .box { display: grid; gap: 0.75rem; justify-items: center; align-content: center; text-align: center; min-height: 12rem; padding: 1.5rem; box-sizing: border-box;
   border: 1px solid light-dark(#d9cfbc, #3d362d); border-radius: 0.5rem; background: light-dark(#fffcf5, #221e19); color: light-dark(#1e1a15, #f0e9dc); }
@@ -64,19 +53,27 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     frame = null;
     state = null;
     #heard = (event) => this.#hear(event);
+    #changed = () => this.#dress();
     #watch = null;
     #timer = 0;
+    #worn = "";
+    #scheme = new CSSStyleSheet();
+    #text = make("i"); // has the colour of the page's text, and an event when that changes or is first shown
 
     constructor() {
       super();
       const root = this.attachShadow({ mode: "open" });
-      root.adoptedStyleSheets = [sheet];
+      root.adoptedStyleSheets = [sheet, this.#scheme];
+      root.append(this.#text);
+      root.addEventListener("transitionend", this.#changed);
       // Slides and manuals have shortcuts, which would take the keys that press the button.
       root.addEventListener("keydown", (event) => [" ", "Enter"].includes(event.key) && event.stopPropagation());
     }
 
     connectedCallback() {
       addEventListener("message", this.#heard);
+      addEventListener("transitionend", this.#changed); // Firefox has no other event where the page's colours change slowly
+      this.#dress();
       this.#begin();
     }
 
@@ -84,17 +81,18 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
 
     disconnectedCallback() {
       removeEventListener("message", this.#heard);
+      removeEventListener("transitionend", this.#changed);
       this.#watch?.disconnect();
       this.#end();
     }
 
     attributeChangedCallback(name, before, now) {
       if (before === now) return;
+      if (name === "theme") return this.#dress();
       if (!this.frame) return this.shadowRoot.querySelector(".box") && this.#begin();
       this.frame.title = this.#name;
       // Only the hash differs: no reload. Another `frame.src` would be a page for the host's Back.
       if (name === "config") this.frame.contentWindow.location.replace(Object.assign(new URL(this.frame.src), { hash: now ?? "" }));
-      else if (name === "theme" && this.state) this.#wear();
       else if (name === "src") this.#again();
     }
 
@@ -120,7 +118,23 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       this.#load(focus);
     }
 
-    #wear() { this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: this.getAttribute("theme") ?? "auto" }, this.#sealed ? "*" : this.#origin); }
+    #wear() { this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: this.#theme }, this.#sealed ? "*" : this.#origin); }
+
+    #dress() {
+      if (this.#worn === this.#theme) return;
+      this.#worn = this.#theme;
+      this.#scheme.replaceSync(`:host { color-scheme: ${this.#worn}; }`);
+      if (this.state) this.#wear();
+      else if (!this.frame && this.shadowRoot.querySelector(".box")) this.#poster();
+    }
+
+    // Where the page's text is light, the page is dark: so a manual's own switch counts, and not the reader's system alone.
+    get #theme() {
+      const named = this.getAttribute("theme");
+      if (["light", "dark"].includes(named)) return named;
+      const [red, green, blue] = getComputedStyle(this.#text).color.match(/[\d.e-]+/g)?.map(Number) ?? [];
+      return red + green + blue > 1.5 ? "dark" : "light";
+    }
 
     // React, Vue and others set a property where there is one of an attribute's name.
     get src() { return this.#absolute("src", HERE ?? document.baseURI); }
@@ -158,7 +172,8 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       url.searchParams.set("embed", "1");
       if (window.origin !== "null") url.searchParams.set("host", window.origin);
       if (this.hasAttribute("compact")) url.searchParams.set("compact", "1");
-      for (const name of ["theme", "hide", "show"]) if (this.hasAttribute(name)) url.searchParams.set(name, this.getAttribute(name));
+      url.searchParams.set("theme", this.#theme);
+      for (const name of ["hide", "show"]) if (this.hasAttribute(name)) url.searchParams.set(name, this.getAttribute(name));
       return url.href;
     }
 
@@ -168,17 +183,18 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       const button = make("button", { type: "button", textContent: this.#tr("Run the demo here ({size})", { size: SIZE }), onclick: () => this.#load(true) });
       const focused = this.shadowRoot.activeElement?.localName;
       const note = make("p", { className: "note" }, this.#tr("Python and NumPy run on your device; nothing you do leaves it."), " ", this.#link());
-      this.shadowRoot.replaceChildren(this.#box({ className: "box" }, ...this.#picture(), make("p", { textContent: this.#name }), button, note));
+      this.#show(this.#box({ className: "box" }, ...this.#picture(), make("p", { textContent: this.#name }), button, note));
       this.shadowRoot.querySelector(focused ?? "none")?.focus();
     }
 
     // What the button starts, in the theme's colours: tools/pictures.py takes it.
     #picture() {
       if (this.getAttribute("poster") === "" || navigator.connection?.saveData) return [];
-      const dark = matchMedia(this.getAttribute("theme") === "dark" ? "all" : "(prefers-color-scheme: dark)").matches && this.getAttribute("theme") !== "light";
-      const own = new URL(`static/poster-${dark ? "dark" : "light"}.webp`, HERE ?? this.src).href;
+      const own = new URL(`static/poster-${this.#theme}.webp`, HERE ?? this.src).href;
       return [make("img", { src: this.#absolute("poster", own), alt: "", ...POSTER })];
     }
+
+    #show(child) { this.shadowRoot.replaceChildren(this.#text, child); }
 
     #load(focus = false) {
       if (this.frame) return;
@@ -187,7 +203,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       frame.sandbox = this.getAttribute("sandbox") ?? SANDBOX;
       if (this.#height !== "auto") frame.style.height = this.#height;
       frame.addEventListener("load", () => { this.#timer = setTimeout(() => this.#silent(), PATIENCE); }, { once: true });
-      this.shadowRoot.replaceChildren(frame);
+      this.#show(frame);
       if (focus) frame.focus();
     }
 
@@ -212,7 +228,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       clearTimeout(this.#timer);
       this.shadowRoot.querySelector(".fault")?.remove();
       this.state ??= { phase: "loading" };
-      if (new URL(this.frame.src).searchParams.get("theme") !== this.getAttribute("theme")) this.#wear(); // it heard nothing until now
+      if (new URL(this.frame.src).searchParams.get("theme") !== this.#theme) this.#wear(); // it heard nothing until now
       this.#tell("farcall-load", detail);
     }
 

@@ -300,6 +300,13 @@ class TestFrame:
                 colours[theme] = page.execute_script(paper)
         assert colours == {"dark": "rgb(26, 23, 19)", "light": "rgb(245, 240, 230)"}
 
+    def test_the_theme_follows_the_page_around_it_where_no_attribute_names_one(self, page):
+        page.execute_script("document.getElementById('demo').removeAttribute('theme')")
+        for theme, text in (("dark", "white"), ("light", "black")):
+            page.execute_script("document.body.style.color = arguments[0]", text)
+            with inside(page):
+                page.until(f"document.documentElement.dataset.theme === '{theme}'")
+
     def test_the_config_is_the_hash_and_changes_it_without_a_reload(self, started):
         page, seen = started
         assert seen["seed"] == "3"

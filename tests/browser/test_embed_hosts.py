@@ -6,12 +6,32 @@ import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.support.embed import button, element, script, tag, write
+from tests.support import screen
+from tests.support.embed import button, change, element, script, tag, write
 from tools.serve import ROOT
 
 pytestmark = pytest.mark.light
 
 DOCUMENT = (ROOT / "docs" / "embedding.md").read_text()
+# How a page becomes dark. Sphinx's, MkDocs', Docusaurus', VitePress' and Starlight's themes say it
+# by `color-scheme`, by colours alone, or by both, on an element of their own.
+DARK = {
+    "scheme": "color-scheme: dark; color: CanvasText",
+    "colours": "background: #131416; color: #ced4da",
+    "lightness": "color: oklch(0.95 0.01 250)",
+    "translucent": "color: #ffffffd9",
+    "slow": "transition: color 0.2s; color: #f0e9dc",
+}
+# The colours of the poster's box and its picture.
+WORN = """
+const [name, theme] = wanted;
+const root = document.getElementById(name).shadowRoot;
+const box = getComputedStyle(root.querySelector(".box")).backgroundColor;
+const light = box === "rgb(255, 252, 245)" ? "light" : box;
+const worn = box === "rgb(34, 30, 25)" ? "dark" : light;
+return worn === theme && root.querySelector("img").src.endsWith(`/poster-${theme}.webp`);
+"""
+SWITCH = "document.body.classList.toggle('dark')"
 AS_A_FRAMEWORK = """
 const [id, name, value] = arguments, demo = document.getElementById(id);
 if (name in demo) demo[name] = value;
@@ -30,6 +50,34 @@ addEventListener("keydown", (event) => {
 @pytest.fixture
 def host(open_site, tmp_path):
     return open_site(tmp_path)
+
+
+def test_it_is_as_dark_as_the_page_around_it_and_follows_the_page_s_own_switch(
+    site, host, open_page
+):
+    style = "".join(f".dark #{name}-part {{ {how} }} " for name, how in DARK.items())
+    parts = "".join(f'<div id="{name}-part">{tag(name)}</div>' for name in DARK)
+    fixed = tag("fixed", theme="light")
+    body = f"<style>{style}</style>{script(site)}{fixed}{parts}"
+    page = open_page(write(host, body))
+
+    def all_wear(theme):
+        for name in DARK:
+            page.until(lambda name=name: page.ask(WORN, name, theme), 20, f"{name} in {theme}")
+
+    all_wear("light")
+    screen.wear(page, "dark")
+    all_wear("light")  # the reader's system is dark, this page is not
+    for theme in ("dark", "light"):
+        page.execute_script(SWITCH)
+        all_wear(theme)
+        assert page.ask(WORN, "fixed", "light")
+    page.execute_script(f"document.body.style.display = 'none'; {SWITCH}")
+    screen.resize(page, 900, 800)  # the page is laid out without it
+    page.execute_script("document.body.style.display = ''")
+    all_wear("dark")
+    change(page, "theme", "dark", "fixed")
+    assert page.ask(WORN, "fixed", "dark")
 
 
 def test_each_attribute_may_be_set_as_a_framework_does(site, host, open_page):
