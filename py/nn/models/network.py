@@ -155,7 +155,7 @@ class Network(Layer):
         return Signature(
             self.name,
             self._input_keys or [t.node.layer.name for t in inputs],
-            [t.shape for t in inputs],
+            [(None, *t.shape[1:]) for t in inputs],  # one for `Input(batch_size=)` too, as in Keras
             [self._fed(t) for t in inputs],
         )
 

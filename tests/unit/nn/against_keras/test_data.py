@@ -1,10 +1,11 @@
-"""Data that Keras' users have: its PyDataset gives its batches by number."""
+"""Data that Keras' users have: a PyDataset gives batches by number, a model names a batch size."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -136,3 +137,53 @@ def test_a_dataset_gives_its_batches_by_number_and_hears_of_epochs(shuffle: bool
     assert all(sorted(epoch) == [*range(5)] for epoch in epochs)
     assert (len(set(epochs)) > 1) == shuffle
     assert shuffle or set(epochs) == {(0, 1, 2, 3, 4)}
+
+
+RNG = np.random.default_rng(3)
+STEPS, Y = RNG.normal(size=(10, 5, 2)).astype("f"), RNG.normal(size=(10, 1)).astype("f")
+WEIGHTS = [RNG.normal(size=s).astype("f") for s in ((2, 3), (3, 3), (3,), (3, 1), (1,))]
+
+
+def made(api: Any, options: dict[str, Any]) -> Any:
+    layers = api.layers
+    model = api.Sequential([layers.Input(**options), layers.SimpleRNN(3), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.set_weights(WEIGHTS)
+    return model
+
+
+def awaited(value: Any) -> Any:
+    return asyncio.run(value) if asyncio.iscoroutine(value) else value
+
+
+VERBS: dict[str, Callable[[Any, int], Any]] = {
+    "fit": lambda m, n: awaited(m.fit(STEPS, Y, batch_size=n, shuffle=False, verbose=0)).history,
+    "validate": lambda m, n: (
+        awaited(
+            m.fit(STEPS, Y, batch_size=n, shuffle=False, validation_split=0.3, verbose=0)
+        ).history
+    ),
+    "evaluate": lambda m, n: {"loss": awaited(m.evaluate(STEPS, Y, batch_size=n, verbose=0))},
+    "predict": lambda m, n: {"y": awaited(m.predict(STEPS, batch_size=n, verbose=0))},
+    "train_on_batch": lambda m, n: {"loss": m.train_on_batch(STEPS[:n], Y[:n])},
+    "predict_on_batch": lambda m, n: {"y": m.predict_on_batch(STEPS[:n])},
+    "call": lambda m, n: {"y": m(STEPS[:n])},
+}
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 10])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_given_batch_size_is_no_bound_of_the_batches(verb: str, size: int) -> None:
+    results = [
+        VERBS[verb](made(nn, options), size)
+        for options in ({"shape": (5, 2)}, {"shape": (5, 2), "batch_size": 4})
+    ]
+    assert results[0].keys() == results[1].keys()
+    for name, values in results[0].items():
+        np.testing.assert_array_equal(values, results[1][name])
+
+
+def test_a_given_batch_size_is_as_in_keras() -> None:
+    options = {"batch_shape": (4, 5, 2)}
+    ours, theirs = (VERBS["fit"](made(api, options), 3) for api in (nn, keras))
+    np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-5)
