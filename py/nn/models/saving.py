@@ -145,7 +145,7 @@ def clone_model(
         clone_function: returns the new layer for each layer; by default one of the same settings.
 
     Raises:
-        ConfigError: `input_tensors` is given.
+        ConfigError: `input_tensors` is given, or two of the new layers have the same name.
     """
     if input_tensors is not None:
         raise ConfigError(
@@ -155,16 +155,22 @@ def clone_model(
     classes = {type(layer).__name__: type(layer) for layer in model.layers}
     if clone_function is None:
         return kind.from_config(model.get_config(), classes)  # type: ignore[no-any-return]
+    settings = model.get_config()
     places = {
         layer.name: _Made(clone_function(layer))
         for layer in model.layers
         if type(layer).__name__ != "InputLayer"
     }
-    settings = model.get_config()
+    # The graph is made by the names of the model, which what has no name of its own keeps.
+    given = {m.layer: m.layer.name for m in places.values() if not m.layer.auto_named}
     for item in settings["layers"]:
         if item["config"]["name"] in places:
             item["class_name"] = item["config"]["name"]
-    return kind.from_config(settings, places)  # type: ignore[no-any-return]
+    copy: Model = kind.from_config(settings, places)
+    for layer, name in given.items():
+        layer.name = name
+    load("nn.models.topology").name_uniquely(copy.layers)
+    return copy
 
 
 class _Made:

@@ -14,6 +14,7 @@ from nn.layers.base import Layer
 from nn.layers.core import Input, InputLayer
 from nn.models.model import Model
 from nn.models.signature import data_items
+from nn.models.topology import name_uniquely
 from nn.registry import deserialize
 from nn.types import Config, Shape
 
@@ -127,6 +128,7 @@ class Sequential(Model):
     def get_config(self) -> Config:
         """Return the layers with their settings, the input first where it is known."""
         known = [] if self._input is None else [self._input.node.layer]
+        name_uniquely(self._stack)  # not yet done where the input is not known
         return {
             "name": self.name,
             "trainable": self.trainable,

@@ -203,6 +203,55 @@ def test_a_copy_is_made_of_other_layers(build: Any) -> None:
     assert copy.get_layer("last").activation.name == "tanh"
 
 
+def renamed(layer: nn.Layer) -> nn.Layer:
+    settings = layer.get_config()
+    return type(layer).from_config({**settings, "name": f"{settings['name']}_new"})
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_a_layer_of_a_copy_has_the_name_that_it_was_made_with(build: Any) -> None:
+    model = build()
+    copy = nn.models.clone_model(model, clone_function=renamed)
+    inputs = ["input_layer"] if build is graph else []
+    assert [la.name for la in copy.layers][len(inputs) :] == [
+        f"{la.name}_new" for la in model.layers if not isinstance(la, nn.InputLayer)
+    ]
+    copy.set_weights(model.get_weights())
+    assert np.array_equal(copy.predict_on_batch(X), model.predict_on_batch(X))
+    assert copy.output_names == ["last_new"]
+    assert nn.io.load(nn.io.save(copy, "keras")).output_names == ["last_new"]
+
+
+def test_layers_of_a_copy_with_one_name_are_refused() -> None:
+    with pytest.raises(nn.errors.ConfigError, match="names must be unique, received 'same' twice"):
+        nn.models.clone_model(graph(), clone_function=lambda la: nn.Dense(2, name="same"))
+
+
+NOT_BUILT = {
+    "layers": lambda: [nn.Dense(3), nn.Dense(3)],
+    "a stack": lambda: [nn.Sequential([nn.Dense(3), nn.Dense(3)]), nn.Dense(3)],
+    "a name that is taken": lambda: [nn.Dense(3), nn.Dense(3, name="dense"), nn.Dense(3)],
+}
+
+
+@pytest.mark.parametrize("way", ["clone", "config", "renamed"])
+@pytest.mark.parametrize("kind", NOT_BUILT)
+def test_a_stack_without_an_input_is_copied_with_names_that_differ(kind: str, way: str) -> None:
+    model = nn.Sequential(NOT_BUILT[kind]())
+    if way == "renamed":
+        copy = nn.models.clone_model(model, clone_function=renamed)
+    else:
+        copy = again(model, way)
+    assert copy(X).shape == (5, 3)
+    assert len({layer.name for layer in copy.layers}) == len(model.layers)
+    model.build((None, 4))
+    copy.set_weights(model.get_weights())
+    assert np.array_equal(copy.predict_on_batch(X), model.predict_on_batch(X))
+    assert [la.name for la in copy.layers] == [
+        la.name + "_new" * (way == "renamed") for la in model.layers
+    ]
+
+
 ARITHMETIC = {
     "a + b": lambda a, b: a + b,
     "a - b": lambda a, b: a - b,
