@@ -62,7 +62,7 @@ def _checked(method: Any) -> Any:
 
     @wraps(method)
     def checked(self: Any, *shapes: Any) -> Any:
-        with _of_shapes(self, shapes):
+        with of_shapes(self, shapes):
             return method(self, *shapes)
 
     return checked
@@ -81,7 +81,7 @@ def _built(build: Any) -> Any:
 
 
 @contextmanager
-def _of_shapes(layer: Any, shapes: Sequence[Shape]) -> Iterator[None]:
+def of_shapes(layer: Any, shapes: Sequence[Shape]) -> Iterator[None]:
     """Let every error that shapes cause be a ConfigError, which states them."""
     try:
         yield
@@ -503,7 +503,7 @@ class Layer(metaclass=Checked):
         ctx.masks = [None if one is None else np.asarray(one, bool) for one in masks]
         ctx.mask = ctx.masks[0] if masks else None
         own = all(ours(type(layer)) for layer in walk([self]))
-        with _of_shapes(self, shapes) if own else nullcontext():
+        with of_shapes(self, shapes) if own else nullcontext():
             self.expect_shapes(*shapes)
             return ctx, self.forward(ctx, *arrays, training=training)
 
@@ -521,8 +521,7 @@ class Layer(metaclass=Checked):
             )
 
     def _place(self, inputs: list[Any], training: Any) -> Any:
-        own = type(self).__module__.startswith("nn.layers.")
-        if own and len(inputs) != 1 and not self.several_inputs:
+        if len(inputs) != 1 and ours(type(self)) and not self.several_inputs:
             raise ShapeError(f"{self.name}: expected one input, received {len(inputs)}")
         shapes = [t.shape for t in inputs]
         self.ensure_built(*shapes)

@@ -10,9 +10,10 @@ import numpy as np
 from nn import activations, kernels
 from nn.activations import Activation as Function
 from nn.context import Context
+from nn.data.numeric import numeric
 from nn.errors import ConfigError, ShapeError
-from nn.layers.base import Layer
-from nn.types import Array, Shape
+from nn.layers.base import Layer, of_shapes
+from nn.types import Array, Shape, prod
 
 
 class Elementwise(Layer):
@@ -163,7 +164,7 @@ class PReLU(Layer):
 class Softmax(Elementwise):
     """Softmax over one axis, or over several together; axis 0 is the batch.
 
-    Called on arrays with a mask of their shape, what the mask leaves out is 0.
+    Called on arrays with a mask, what it leaves out is 0; it is broadcast to their shape.
     """
 
     fields: tuple[str, ...] = ("axis",)
@@ -177,29 +178,34 @@ class Softmax(Elementwise):
     def last_activation(self) -> str:
         return "softmax" if self.axis == -1 else f"softmax over axis {self.axis}"
 
+    def run_on(self, items: list[Any], training: Any, mask: Any) -> tuple[Context, Any]:
+        if items and mask is not None:
+            shape = numeric(items[0], self.name).shape
+            with of_shapes(self, [shape]):
+                mask = np.broadcast_to(mask, shape)
+        return super().run_on(items, training, mask)
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
-        if ctx.mask is not None and ctx.mask.shape == x.shape:
-            x = np.where(ctx.mask, x, x.dtype.type(-1e9))  # Keras' number
-        if self.axis == -1:
-            return super().forward(ctx, x, training=training)
+        (x,), kept = inputs, ctx.mask
+        masked = np.shape(kept) == x.shape
+        if masked:
+            x = np.where(kept, x, x.dtype.type(-1e9))  # Keras' number
         moved, back = self._together(x)
-        return back(super().forward(ctx, moved, training=training))
+        y = super().forward(ctx, moved, training=training)
+        if masked and not ctx.logits:
+            y *= self._together(kept)[0]  # where a mask leaves out all
+        return back(y)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        if self.axis == -1:
-            return super().backward(ctx, dy)
         moved, back = self._together(dy)
         return back(super().backward(ctx, moved))
 
-    def _together(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
+    def _together(self, x: Any) -> tuple[Array, Callable[[Array], Array]]:
         """Return an array with all the axes as its last one, and the function that moves back."""
         axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        last = {axis % x.ndim for axis in axes}
-        order = [*(axis for axis in range(x.ndim) if axis not in last), *sorted(last)]
-        turned = x.transpose(order)
-        flat = turned.reshape(*turned.shape[: x.ndim - len(last)], -1)
-        shape, again = turned.shape, np.argsort(order)
+        last = range(-len(axes), 0)
+        moved = np.moveaxis(x, axes, last)
+        flat = moved.reshape(*moved.shape[: last[0]], prod(moved.shape[last[0] :]))
         return np.ascontiguousarray(flat), lambda y: np.ascontiguousarray(
-            y.reshape(shape).transpose(again)
+            np.moveaxis(y.reshape(moved.shape), last, axes)
         )

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nn.differentiate import differentiate
+from nn.errors import ConfigError
 
 from tests.unit.nn.against_keras.oracle import compare, metric
 
@@ -81,12 +83,26 @@ def test_softmaxes_along_any_axes_as_keras(axis: Any) -> None:
     compare("Softmax", {"axis": axis}, FIRST)
 
 
-@pytest.mark.parametrize("axis", [-1, 1, [1, 2]], ids=str)
-def test_softmax_leaves_out_what_a_mask_leaves_out_as_in_keras(axis: Any) -> None:
-    x, mask = RNG.normal(size=(3, 4, 5)), RNG.random((3, 4, 5)) < 0.6
-    mask[:, 0, :], mask[:, :, 0] = True, True
-    expected = keras.layers.Softmax(axis=axis)(x, mask=mask)
-    np.testing.assert_allclose(nn.Softmax(axis)(x, mask=mask), expected, atol=1e-6)
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 1, 5), (1, 4, 1), (4, 1), (5,), ()], ids=str)
+@pytest.mark.parametrize("axis", [-1, [1, 2]], ids=str)
+def test_softmax_leaves_out_what_a_mask_leaves_out_as_in_keras(axis: Any, shape: Any) -> None:
+    x, dy = RNG.normal(size=(2, 3, 4, 5))
+    mask = np.asarray(RNG.random(shape) < 0.5)
+    mask.flat[:10] = False  # nothing is left of some rows
+
+    def theirs(x: Any) -> Any:
+        return keras.layers.Softmax(axis=axis)(x, mask=mask)
+
+    expected, back = jax.vjp(theirs, x)
+    found, pull = differentiate(lambda v: nn.Softmax(axis)(v, mask=mask), x)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(pull(dy), back(dy)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 5), (3, 4), (1, 3, 4, 5), (0,)], ids=str)
+def test_softmax_refuses_a_mask_that_is_of_another_shape(shape: Any) -> None:
+    with pytest.raises(ConfigError, match=r"softmax: received an input of shape \(3, 4, 5\)"):
+        nn.Softmax()(np.zeros((3, 4, 5)), mask=np.ones(shape))
 
 
 @pytest.mark.parametrize(
