@@ -187,8 +187,7 @@ def relu_with(
         return RELU if max_value is None else RELU6
 
     def forward(x: Array, out: Array) -> None:
-        below = negative_slope * (x - threshold)
-        y = np.where(x >= threshold, x, below) if threshold else np.where(x > 0, x, below)
+        y = np.where(x > threshold, x, negative_slope * (x - threshold))
         out[...] = y if max_value is None else np.minimum(y, max_value)
 
     def gradient(dy: Array, x: Array, out: Array) -> None:

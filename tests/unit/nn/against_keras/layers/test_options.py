@@ -105,6 +105,15 @@ def test_softmax_refuses_a_mask_that_is_of_another_shape(shape: Any) -> None:
         nn.Softmax()(np.zeros((3, 4, 5)), mask=np.ones(shape))
 
 
+@pytest.mark.parametrize("max_value", [None, 0.5, 6.0])
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 5.0])
+def test_relu_at_its_very_bounds_is_as_in_keras(max_value: Any, slope: Any, threshold: Any) -> None:
+    x = np.array([-7, -1, -0.5, 0, 0.5, 1, 5, 6, 8], "f")
+    given = max_value, slope, threshold
+    np.testing.assert_array_equal(nn.ReLU(*given)(x[None])[0], keras.layers.ReLU(*given)(x))
+
+
 @pytest.mark.parametrize(
     ("name", "config"),
     [
