@@ -214,7 +214,7 @@ class MultiHeadAttention(ScoredAttention):
         """Call the layer; see `ScoredAttention.__call__`.
 
         Args:
-            inputs: query, value and perhaps key.
+            inputs: query, value and perhaps key, in this order or by these names.
             attention_mask: which scores count; in a graph one of its tensors, or an array that is
                 the same for each sample where it has no batch axis.
             return_attention_scores: return a list of the output and the scores.
@@ -224,6 +224,11 @@ class MultiHeadAttention(ScoredAttention):
             ConfigError: a tensor of a graph as mask of arrays, or a graph's calls of this layer
                 differ in these settings.
         """
+        for name in ("query", "value", "key")[len(inputs) :]:
+            given = options.pop(name, None)
+            if given is None:
+                break
+            inputs += (given,)
         graph = any(isinstance(i, SymbolicTensor) for i in inputs)
         masked = attention_mask is not None
         symbolic = isinstance(attention_mask, SymbolicTensor)

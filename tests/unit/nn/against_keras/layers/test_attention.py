@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nn.errors import NNError
 
 from tests.unit.nn.against_keras.oracle import compare, expect_same_files
 
@@ -34,6 +35,35 @@ def test_any_attention_of_several_heads_is_that_of_keras(
     }  # fmt: skip
     inputs = [QUERY, VALUE, *([KEY] if key else [])]
     compare("MultiHeadAttention", config, *inputs, use_causal_mask=causal)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("key", [False, True])
+def test_inputs_of_attention_are_taken_by_name_as_in_keras(
+    key: bool, first: int, graph: bool
+) -> None:
+    inputs = [QUERY, VALUE, *([KEY] if key else [])]
+    mask = np.random.default_rng(2).random((len(QUERY), QUERY.shape[1], VALUE.shape[1])) < 0.7
+    made = []
+    for api in (nn, keras):
+        layer = api.layers.MultiHeadAttention(2, 4)
+        given = [api.Input(x.shape[1:]) for x in inputs] if graph else inputs
+        named = dict(zip(("query", "value", "key")[first:], given[first:], strict=False))
+        reordered = dict(reversed(named.items()))
+        options = {} if graph else {"attention_mask": mask}
+        y = layer(*given[:first], **reordered, **options)
+        if made:
+            layer.set_weights(made[0][0].get_weights())
+            y = y if graph else layer(*inputs, **options)
+        made.append((layer, api.Model(given, y).predict_on_batch(inputs) if graph else y))
+    np.testing.assert_allclose(made[0][1], made[1][1], atol=2e-6)
+
+
+@pytest.mark.parametrize("names", [["value"], ["value", "key"], ["query"], ["quary", "value"]])
+def test_inputs_of_attention_that_are_missing_are_said(names: list[str]) -> None:
+    with pytest.raises(NNError, match="multi_head_attention: expected"):
+        nn.MultiHeadAttention(2, 4)(**dict.fromkeys(names, QUERY))
 
 
 @pytest.mark.usefixtures("float64")
