@@ -34,6 +34,8 @@ class Loss(metaclass=Checked):
     fused_activation: str | None = None
     """The activation that one numerically stable kernel computes together with this loss; not with
     one of a subclass, which may be another, unless it says so itself."""
+    exact = False
+    """Whether labels must have the shape of the outputs; for other losses they are broadcast."""
     label_smoothing = 0.0
     from_logits = False
     """Whether the outputs are values before the activation."""
@@ -80,7 +82,7 @@ class Loss(metaclass=Checked):
         """Return `y_true` in the dtype of `y_pred`, with a last axis of size 1 added or removed
         where Keras does so."""
         array = numeric(y_true, f"{self.name}: labels (y_true)")
-        return matching(cast(array, y_pred.dtype), y_pred, self.name)
+        return matching(cast(array, y_pred.dtype), y_pred, self.name, exact=self.exact)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the reduced loss: a float, or an array with reduction "none"."""

@@ -144,6 +144,7 @@ class Smoothed(Loss):
     """Base of the cross-entropies with label smoothing."""
 
     fields = ("from_logits", "label_smoothing", "axis")
+    exact = True
 
     def __init__(
         self,
@@ -189,15 +190,6 @@ class CategoricalCrossentropy(Smoothed):
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
         true = self.targets(y_true, y_pred)
         return true * (1 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
-
-    def targets(self, y_true: Any, y_pred: Array) -> Array:
-        true = Loss.prepare(self, y_true, y_pred)
-        if true.shape != y_pred.shape:
-            raise ShapeError(
-                f"{self.name}: expected one-hot labels of shape {y_pred.shape}, "
-                f"received {true.shape}"
-            )
-        return true
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         if self.from_logits:

@@ -8,13 +8,14 @@ import numpy as np
 
 from nn import config
 from nn.differentiate import differentiate
-from nn.errors import ShapeError
 from nn.losses.base import Loss
 from nn.types import Array
 
 
 class Focal(Loss):
     """Base of the focal losses: `focal` computes the loss of each sample by NumPy's functions."""
+
+    exact = True
 
     def __init__(
         self,
@@ -113,11 +114,6 @@ class CategoricalFocalCrossentropy(Focal):
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
         true = super().prepare(y_true, y_pred)
-        if true.shape != y_pred.shape:
-            raise ShapeError(
-                f"{self.name}: expected one-hot labels of shape {y_pred.shape}, "
-                f"received {true.shape}"
-            )
         return true * (1 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
 
     def focal(self, y_true: Array, y_pred: Any) -> Any:

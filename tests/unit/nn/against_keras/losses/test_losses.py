@@ -10,6 +10,7 @@ import keras
 import nn
 import numpy as np
 import pytest
+from nn.errors import ShapeError
 
 from tests.unit.nn.against_keras.draws import (
     BITS,
@@ -179,3 +180,42 @@ def test_the_losses_of_outputs_are_named_where_there_are_several_as_in_keras(giv
 
     ours, theirs = logs(nn, nn), logs(keras, keras.layers)
     assert ours == pytest.approx(theirs)
+
+
+ENTROPIES = {
+    "BinaryCrossentropy": "sigmoid", "BinaryFocalCrossentropy": "sigmoid",
+    "CategoricalCrossentropy": "softmax", "CategoricalFocalCrossentropy": "softmax",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENTROPIES)
+@pytest.mark.parametrize("shape", [(4, 1), (4,), (1, 3), (4, 2)], ids=str)
+def test_cross_entropies_broadcast_no_labels_as_keras_does_not(name: str, shape: Any) -> None:
+    labels, outputs = np.ones(shape, "f"), np.full((4, 3), 0.3, "f")
+    if name != "CategoricalFocalCrossentropy":  # Keras takes any labels there
+        with pytest.raises(ValueError, match="shape"):
+            getattr(keras.losses, name)()(labels, outputs)
+    for logits in (False, True):
+        loss = getattr(nn.losses, name)(from_logits=logits)
+        with pytest.raises(ShapeError, match=r"expected labels \(y_true\) of shape \(4, 3\)"):
+            loss(labels, outputs)
+        ends = "linear" if logits else ENTROPIES[name]
+        model = nn.Sequential([nn.Input((2,)), nn.Dense(3, activation=ends)])
+        model.compile("sgd", loss)
+        with pytest.raises(ShapeError, match="expected"):
+            model.train_on_batch(np.ones((4, 2)), labels)
+
+
+@pytest.mark.parametrize("ends", ["linear", "sigmoid"])
+@pytest.mark.parametrize(
+    "name", ["mse", "mae", "mape", "msle", "huber", "log_cosh", "hinge", "squared_hinge"]
+)
+def test_labels_of_an_axis_of_one_are_broadcast_in_training_too(name: str, ends: str) -> None:
+    x, labels = np.ones((4, 2), "f"), np.arange(4, dtype="f")[:, None]
+    found = []
+    for y in (labels, np.repeat(labels, 3, 1)):
+        nn.set_random_seed(1)
+        model = nn.Sequential([nn.Input((2,)), nn.Dense(3, activation=ends)])
+        model.compile("sgd", name)
+        found.append([model.train_on_batch(x, y) for _ in range(3)])
+    np.testing.assert_allclose(*found, rtol=1e-6)
