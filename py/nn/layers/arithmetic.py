@@ -20,6 +20,7 @@ from nn.layers.base import Layer
 from nn.layers.constant import constant
 from nn.layers.dot_product import Dot
 from nn.layers.rescaling import Rescaling
+from nn.layers.shaping import Reshape
 from nn.types import Array, Shape, prod
 
 
@@ -249,17 +250,23 @@ def _number(value: Any) -> float | None:
 
 
 def part(tensor: SymbolicTensor, index: Any) -> Any:
-    """Return `tensor[index]`: ints and slices, the batch axis whole."""
+    """Return `tensor[index]`: ints, slices and None for a new axis, the batch axis whole."""
     items = list(index) if isinstance(index, tuple) else [index]
     if items.count(Ellipsis) > 1:
         raise ConfigError(f"{tensor!r}: expected at most one ..., received {index!r}")
     if Ellipsis in items:
         place = items.index(Ellipsis)
-        rest = len(tensor.shape) - len(items) + 1
+        rest = len(tensor.shape) - len(items) + 1 + items.count(None)
         items[place : place + 1] = [slice(None)] * rest
     if items[0] != slice(None):
         raise ConfigError(f"{tensor!r}: expected the whole batch, as x[:, ...], received {index!r}")
-    if not all(isinstance(i, int | slice | np.integer) for i in items):
-        raise ConfigError(f"{tensor!r}: expected ints and slices, received {index!r}")
-    inner = [[i.start, i.stop, i.step] if isinstance(i, slice) else int(i) for i in items[1:]]
-    return GetItem(inner)(tensor)
+    if not all(isinstance(i, int | slice | np.integer | None) for i in items):
+        raise ConfigError(f"{tensor!r}: expected ints, slices and None, received {index!r}")
+    kept = [i for i in items[1:] if i is not None]
+    inner = [[i.start, i.stop, i.step] if isinstance(i, slice) else int(i) for i in kept]
+    found = GetItem(inner)(tensor)
+    if None not in items:
+        return found
+    sizes = iter(found.shape)
+    shape = [1 if i is None else next(sizes) for i in items if isinstance(i, slice | None)]
+    return Reshape([-1 if n is None else n for n in (*shape, *sizes)][1:])(found)

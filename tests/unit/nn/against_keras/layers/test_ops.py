@@ -123,3 +123,34 @@ def test_a_loss_of_operations_trains_as_in_keras() -> None:
         fit = model.fit(X[:, 0], X[:, 1, :3], epochs=3, batch_size=5, verbose=0)
         histories.append((asyncio.run(fit) if library is nn else fit).history["loss"])
     near(*histories)
+
+
+PARTS = {
+    "x[:, None]": lambda x: x[:, None], "x[..., None]": lambda x: x[..., None],
+    "x[:, :, None]": lambda x: x[:, :, None], "x[:, None, 1]": lambda x: x[:, None, 1],
+    "x[:, 1, None]": lambda x: x[:, 1, None], "x[:, 0, 1, None]": lambda x: x[:, 0, 1, None],
+    "x[:, None, 1:, None]": lambda x: x[:, None, 1:, None],
+    "x[:, None, ..., 2]": lambda x: x[:, None, ..., 2],
+    "x[:, ..., None, :]": lambda x: x[:, ..., None, :],
+    "x[:, None, None, -1, ::2]": lambda x: x[:, None, None, -1, ::2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("kind", PARTS)
+def test_none_among_indices_is_a_new_axis_as_in_keras(kind: str, known: bool) -> None:
+    shape = SHAPE if known else (None, SHAPE[1])
+    entry = nn.Input(shape)
+    y = PARTS[kind](entry)
+    assert y.shape == PARTS[kind](keras.Input(shape)).shape
+    model, expected = nn.Model(entry, y), PARTS[kind](X)
+    assert np.array_equal(model.predict_on_batch(X), expected)
+    if known:
+        again = nn.io.load(nn.io.save(model, "npz"))
+        assert np.array_equal(again.predict_on_batch(X), expected)
+
+
+@pytest.mark.parametrize("index", [None, (None, 1), (slice(None), "a"), (slice(None), 1.5)])
+def test_an_index_that_is_none_of_these_is_refused(index: Any) -> None:
+    with pytest.raises(ConfigError, match="expected"):
+        nn.Input(SHAPE)[index]
