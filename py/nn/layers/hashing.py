@@ -39,8 +39,10 @@ class Hashed(Layer):
     def __call__(self, *inputs: Any, training: Any = None, mask: Any = None, **others: Any) -> Any:
         """Call the layer on symbolic tensors, or on tokens."""
         self.expect_none_of(others)
-        given = inputs[0] if len(inputs) == 1 and self.several_inputs else inputs
-        if isinstance(given[0], SymbolicTensor):
+        given = inputs
+        if self.several_inputs and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
+            given = tuple(inputs[0])
+        if any(isinstance(one, SymbolicTensor) for one in given):
             return super().__call__(*given, training=training, mask=mask)
         with Explained(self.name, given, {}, "texts or whole numbers"):
             return self._taken(given)
@@ -132,8 +134,8 @@ class HashedCrossing(Hashed):
         self._expect([tuple(shape) for shape in input_shapes])
 
     def _expect(self, shapes: Sequence[Shape]) -> None:
-        first = shapes[0]
-        if len(shapes) < 2 or len(set(shapes)) > 1 or not (len(first) < 2 or first[1:] == (1,)):
+        fit = all(len(shape) == 1 or shape[1:] == (1,) for shape in shapes)
+        if len(shapes) < 2 or len(set(shapes)) > 1 or not fit:
             raise ShapeError(
                 f"{self.name}: expected two or more inputs of shape (n,) or (n, 1), received "
                 f"{list(shapes)}"

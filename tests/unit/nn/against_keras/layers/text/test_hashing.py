@@ -61,3 +61,20 @@ def test_what_cannot_be_hashed_is_refused() -> None:
     for shapes in ([(2,), (3,)], [(2,)], [(2, 2), (2, 2)]):
         with pytest.raises(ShapeError, match="two or more inputs"):
             nn.HashedCrossing(3)([np.zeros(shape, int) for shape in shapes])
+
+
+TOKENS = {
+    "a number": 1, "a text": "a", "nothing": None, "an array of one number": np.array(1),
+    "one array": np.array([1, 2]), "rows of an array": np.array([[1, 2], [3, 4]]), "no inputs": [],
+    "one input": [np.array([1, 2])], "inputs of no axes": [np.array(1), np.array(1)],
+    "inputs of two sizes": [np.array([1, 2]), np.array([1])], "numbers": [1, 2],
+    "no number": [np.array([1, 2]), np.array([np.nan, 1.0])],
+    "objects": [np.array([{}, 2], object), np.array([1, 2])],
+    "one tensor": nn.Input((1,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_what_cannot_be_crossed_is_refused(kind: str) -> None:
+    with pytest.raises((ConfigError, ShapeError), match="hashed_crossing: "):
+        nn.HashedCrossing(10)(TOKENS[kind])
