@@ -122,7 +122,7 @@ def _inputs(reader: Reader, shapes: Mapping[str, Sequence[int | None]]) -> list[
         if value.name in reader.constants:
             continue  # graphs before version 4 list the constants as inputs too
         shape = shapes.get(value.name, value.shape)
-        if shape is None or len(shape) < 2:
+        if not shape:
             raise MissingEntryError(
                 f"onnx input {value.name!r}: expected a shape with a batch axis, received {shape}"
             )
@@ -196,6 +196,10 @@ def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
         if value.joined:
             raise UnsupportedError(f"onnx output {name!r}: expected axes apart, not {value.sizes}")
         return value.in_order(reader).tensor
+    if name not in reader.symbols and (name in reader.makers or name in reader.constants):
+        raise UnsupportedError(
+            f"onnx output {name!r}: expected a value for each sample, received a constant or sizes"
+        )
     if name not in reader.symbols:
         raise MissingEntryError(f"onnx output {name!r}: no node computes it")
     symbol = reader.symbols[name]

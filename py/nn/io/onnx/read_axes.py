@@ -54,11 +54,16 @@ def _squeeze(reader: Reader, node: Node) -> None:
     axes = _inside(node, axes)
     if any(x.sizes[axis - 1] != 1 for axis in axes):
         raise UnsupportedError(f"{where(node)}: expected sizes of 1, received {['n', *x.sizes]}")
+    reader.set(node, _without(reader, x, axes))
+
+
+def _without(reader: Reader, x: Symbol, axes: Sequence[int]) -> Symbol:
+    """Return a value without some axes, of size 1."""
     gone = {moved(x, axis) for axis in axes}
     sizes = [size for place, size in enumerate(x.tensor.shape) if place and place not in gone]
     # Without its channels' axis an image is in the graph's order.
     first = x.first and 1 not in axes and len(sizes) > 1
-    reader.set(node, replace(shaped(reader, x, sizes), first=first, image=None))
+    return replace(shaped(reader, x, sizes), first=first, image=None)
 
 
 def _unsqueeze(reader: Reader, node: Node) -> None:
@@ -77,43 +82,68 @@ def _unsqueeze(reader: Reader, node: Node) -> None:
 # Reductions.
 
 
-def _reduce(
-    kind: str,
-    *,
-    total: bool = False,
-    negative: bool = False,
-    before: Callable[[Reader, Symbol], Symbol] | None = None,
-    exponent: float = 1.0,
-) -> Handle:
-    """Return the conversion of a reduction.
+Reduction = Callable[[Reader, Node, Symbol, list[int], bool], Symbol]
+"""Returns a value reduced over some axes; they are kept, of size 1, or not."""
 
-    Args:
-        kind: "Average" or "Max".
-        total: multiply by the number of elements: the sum.
-        negative: of the negative values, and negative again: the minimum.
-        before: gives what is reduced in place of the elements.
-        exponent: of the result.
-    """
+
+def _reduce(reduced: Reduction) -> Handle:
+    """Return the conversion of a reduction."""
 
     def handle(reader: Reader, node: Node) -> None:
         x = reader.symbol(node)
         x = reader.in_order(x) if x.image else x
         axes = axes_of(node, reader.constant(node, 1), x.rank)
-        if axes is None and node.attributes.get("noop_with_empty_axes", 0):
+        alone = reduced in (_largest, _least, _mean, _total)  # an element by itself stays so
+        if axes is None and alone and node.attributes.get("noop_with_empty_axes", 0):
             reader.set(node, x)
             return
-        axes = _inside(node, axes)
-        count = math.prod(known(node, x)[moved(x, axis) - 1] for axis in axes) if total else 1
-        if negative:
-            x = reader.apply("Rescaling", x, scale=-1.0)
-        x = before(reader, x) if before else x
         kept = bool(node.attributes.get("keepdims", 1))
-        made = _pooled(reader, node, x, axes, kind, kept)
-        factor = -1.0 if negative else float(count)
-        made = made if factor == 1 else reader.apply("Rescaling", made, scale=factor)
-        reader.set(node, powered(reader, made, exponent))
+        reader.set(node, reduced(reader, node, x, _inside(node, axes), kept))
 
     return handle
+
+
+def _mean(reader: Reader, node: Node, x: Symbol, axes: list[int], kept: bool) -> Symbol:
+    return _pooled(reader, node, x, axes, "Average", kept)
+
+
+def _total(reader: Reader, node: Node, x: Symbol, axes: list[int], kept: bool) -> Symbol:
+    count = math.prod(known(node, x)[moved(x, axis) - 1] for axis in axes)
+    made = _mean(reader, node, x, axes, kept)
+    return made if count == 1 else reader.apply("Rescaling", made, scale=float(count))
+
+
+def _largest(reader: Reader, node: Node, x: Symbol, axes: list[int], kept: bool) -> Symbol:
+    return _pooled(reader, node, x, axes, "Max", kept)
+
+
+def _least(reader: Reader, node: Node, x: Symbol, axes: list[int], kept: bool) -> Symbol:
+    negative = reader.apply("Rescaling", x, scale=-1.0)
+    made = _largest(reader, node, negative, axes, kept)
+    return reader.apply("Rescaling", made, scale=-1.0)
+
+
+def _log_total(reader: Reader, node: Node, x: Symbol, axes: list[int], kept: bool) -> Symbol:
+    return reader.apply("Log", _total(reader, node, x, axes, kept))
+
+
+def _log_total_exp(reader: Reader, node: Node, x: Symbol, axes: list[int], kept: bool) -> Symbol:
+    """The largest is taken from all before Exp, and added to the logarithm."""
+    most = _largest(reader, node, x, axes, True)
+    below = reader.apply("Subtract", x, most)
+    shares = reader.apply("Activation", below, activation="exponential")
+    made = reader.apply("Add", _log_total(reader, node, shares, axes, True), most)
+    return made if kept else _without(reader, made, axes)
+
+
+def _total_of(before: Callable[[Reader, Symbol], Symbol], exponent: float = 1.0) -> Reduction:
+    """Return the sum of what a function gives for the elements, to the power of a number."""
+
+    def reduced(reader: Reader, node: Node, x: Symbol, axes: list[int], kept: bool) -> Symbol:
+        made = _total(reader, node, before(reader, x), axes, kept)
+        return powered(reader, made, exponent)
+
+    return reduced
 
 
 def _pooled(
@@ -129,8 +159,6 @@ def _pooled(
         )
     gone = sorted(moved(x, axis) for axis in axes)
     rest = [place for place in range(1, x.rank) if place not in gone]
-    if not rest and not kept:
-        raise UnsupportedError(f"{where(node)}: expected an axis beside the batch's to stay")
     order = [*gone, *rest]
     turned = x if order == sorted(order) else reader.apply("Permute", x, dims=order)
     flat = shaped(reader, turned, [_together(sizes[p] for p in some) for some in (gone, rest)])
@@ -192,13 +220,15 @@ def _squares(reader: Reader, x: Symbol) -> Symbol:
 
 OPERATORS: dict[str, Handle] = {
     "LogSoftmax": softmax("log_softmax"),
-    "ReduceL1": _reduce("Average", total=True, before=absolute),
-    "ReduceL2": _reduce("Average", total=True, before=_squares, exponent=0.5),
-    "ReduceMax": _reduce("Max"),
-    "ReduceMean": _reduce("Average"),
-    "ReduceMin": _reduce("Max", negative=True),
-    "ReduceSum": _reduce("Average", total=True),
-    "ReduceSumSquare": _reduce("Average", total=True, before=_squares),
+    "ReduceL1": _reduce(_total_of(absolute)),
+    "ReduceL2": _reduce(_total_of(_squares, 0.5)),
+    "ReduceLogSum": _reduce(_log_total),
+    "ReduceLogSumExp": _reduce(_log_total_exp),
+    "ReduceMax": _reduce(_largest),
+    "ReduceMean": _reduce(_mean),
+    "ReduceMin": _reduce(_least),
+    "ReduceSum": _reduce(_total),
+    "ReduceSumSquare": _reduce(_total_of(_squares)),
     "Softmax": softmax("softmax"),
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,

@@ -392,11 +392,11 @@ def _concat(reader: Reader, node: Node) -> None:
     if symbols[0].reordered:
         symbols = [reader.in_order(symbol) for symbol in symbols]
     x = symbols[0]
-    axis = int(_number(node, "axis", 1))
-    axis = axis + x.rank if axis < 0 else axis
-    if x.first and axis:
-        axis = x.rank - 1 if axis == 1 else axis - 1
-    reader.set(node, replace(reader.apply("Concatenate", *symbols, axis=axis), image=None))
+    axis = axis_of(node, 1, x.rank)
+    if not axis:
+        raise UnsupportedError(f"{where(node)}: expected an axis after the batch's")
+    made = reader.apply("Concatenate", *symbols, axis=read_axes.moved(x, axis))
+    reader.set(node, replace(made, image=None))
 
 
 OPERATORS: dict[str, Handle] = {

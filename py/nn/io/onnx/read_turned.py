@@ -36,7 +36,8 @@ EACH = (*ELEMENTWISE, "Gemm", "MatMul")
 
 _ALONG = ("LayerNormalization", "LogSoftmax", "Softmax")
 _REDUCTIONS = (
-    "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare",
+    "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
+    "ReduceMin", "ReduceSum", "ReduceSumSquare",
 )  # fmt: skip
 _MOST = 64  # parts that a Gather takes: each is a layer
 

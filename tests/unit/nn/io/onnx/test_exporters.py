@@ -233,22 +233,78 @@ def test_a_bias_after_a_reshape_belongs_to_the_product():
     assert [v.name for v in loaded.trainable_variables] == ["kernel", "bias"]
 
 
-REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")
+REDUCTIONS = (
+    "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
+    "ReduceMin", "ReduceSum", "ReduceSumSquare",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("operator", REDUCTIONS)
 @pytest.mark.parametrize("first", [False, True], ids=["plain", "convolved"])
 @pytest.mark.parametrize("keepdims", [0, 1])
 def test_reductions_over_any_axes_are_imported(operator, first, keepdims):
-    start = [node("Conv", ["x", "w"], "h")] if first else [node("Identity", ["x"], "h")]
+    start = [node("Conv", ["x", "w"], "g")] if first else [node("Identity", ["x"], "g")]
+    start.append(node("Abs" if operator == "ReduceLogSum" else "Identity", ["g"], "h"))
     for count in (1, 2, 3):
         for axes in combinations((1, 2, 3), count):
-            if count == 3 and not keepdims:
-                continue
             reduce = node(operator, ["h", "axes"], "y", keepdims=keepdims)
             constants = {"w": random(2, 3, 1, 1), "axes": np.array(axes)}
             data = graph([*start, reduce], constants, IMAGE, opset=18)
             expect_same(data, random(*IMAGE))
+
+
+@pytest.mark.parametrize("operator", REDUCTIONS)
+def test_one_number_of_each_sample_is_a_value_like_any_other(operator):
+    nodes = [
+        node("Abs", ["x"], "a"),
+        node(operator, ["a", "axis"], "r", keepdims=0),
+        node("Sigmoid", ["r"], "s"),
+        node("Add", ["s", "two"], "t"),
+        node("Unsqueeze", ["t", "axis"], "u"),
+        node("Div", ["x", "u"], "d"),
+        node("Mul", ["d", "u"], "m"),
+        node(operator, ["m", "axis"], "o", keepdims=0),
+        node("Add", ["o", "s"], "y"),
+    ]
+    if operator == "ReduceLogSum":
+        nodes[6] = node("Abs", ["d"], "m")
+    constants = {"axis": np.array([1]), "two": np.float32([2])}
+    expect_same(graph(nodes, constants, ROWS, opset=18), random(*ROWS))
+
+
+def test_the_exponentials_of_large_numbers_are_summed():
+    nodes = [node("ReduceLogSumExp", ["x", "axis"], "y", keepdims=0)]
+    data = graph(nodes, {"axis": np.array([1])}, ROWS, opset=18)
+    expect_same(data, random(*ROWS) + np.float32([[300], [-300]]))
+
+
+def test_an_input_may_have_no_axis_but_the_batch_s():
+    nodes = [
+        node("Cast", ["x"], "i", to=TensorProto.INT64),
+        node("Gather", ["w", "i"], "e"),
+        node("ReduceSum", ["e", "axis"], "s", keepdims=0),
+        node("Add", ["x", "s"], "y"),
+    ]
+    constants = {"w": random(5, 4), "axis": np.array([1])}
+    expect_same(graph(nodes, constants, (2,), opset=18), np.float32([3, 0, 4]))
+
+
+def test_samples_are_not_put_behind_each_other():
+    for axis in (0, -2):
+        data = graph([node("Concat", ["x", "x"], "y", axis=axis)], {}, ROWS)
+        with pytest.raises(errors.UnsupportedError, match=r"Concat .*: expected an axis"):
+            nn.io.load(data)
+
+
+def test_an_output_that_no_sample_changes_is_refused():
+    for nodes in (
+        [node("Add", ["c", "c"], "y")],
+        [node("Shape", ["x"], "s"), node("Cast", ["s"], "y", to=TensorProto.FLOAT)],
+    ):
+        data = graph([*nodes, node("Relu", ["x"], "z")], {"c": random(1, 6)}, ROWS,
+                     beside=[("z", TensorProto.FLOAT)])  # fmt: skip
+        with pytest.raises(errors.UnsupportedError, match="output 'y': expected a value for each"):
+            nn.io.load(data)
 
 
 @pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax"])
