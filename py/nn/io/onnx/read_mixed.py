@@ -1,4 +1,5 @@
-"""Resize by products of matrices: rules that no layer has, such as cubic or aligned corners.
+"""Resize by products of matrices: rules that no layer has, such as cubic or aligned corners, and
+pixels that are taken as they are.
 
 Each axis has a matrix that says of which pixels a new one is mixed, after ONNX' reference
 (https://onnx.ai/onnx/operators/onnx__Resize.html).
@@ -7,7 +8,7 @@ Each axis has a matrix that says of which pixels a new one is mixed, after ONNX'
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,14 @@ _MOST = 1 << 20  # elements of a matrix
 def mixed(
     reader: Reader, node: Node, x: Symbol, sizes: Sequence[float], factors: Sequence[float]
 ) -> Symbol:
-    """Return an image of another height and width.
+    """Return an image, a sequence or a volume of other sizes.
 
     Args:
         reader: the state of the import.
         node: the node.
-        x: the image, channels last.
-        sizes: height and width; the part after the point is cut off.
+        x: the value, channels last.
+        sizes: those wanted of the axes between batch and channels; the part after the point is cut
+            off.
         factors: by how much they grow.
 
     Raises:
@@ -43,7 +45,8 @@ def mixed(
         if new == old and np.array_equal(matrix, np.eye(old)):
             continue
         reader.claim(matrix.nbytes, where(node))
-        order = [1, 3, 2] if place else [3, 2, 1]  # the axis comes last, and goes back
+        order = [*range(1, x.rank)]  # the axis comes last, and goes back
+        order[place], order[-1] = order[-1], order[place]
         turned = reader.apply("Permute", x, dims=order)
         made = reader.apply(
             "Dense", turned, weights=[matrix.T], units=new, use_bias=False, trainable=False
@@ -71,10 +74,17 @@ def _matrix(node: Node, old: int, new: int, factor: float) -> NDArray[np.float32
         raise UnsupportedError(f"{where(node)}: no {new} pixels of {old} here")
     named: Any = node.attributes.get
     mode, how = named("mode", "nearest"), named("coordinate_transformation_mode", "half_pixel")
-    places = _places(how, old, new, factor)
-    smaller = bool(named("antialias", 0)) and factor < 1
     stretch = named("keep_aspect_ratio_policy", "stretch") == "stretch"
-    if places is None or smaller or not stretch or mode not in ("linear", "cubic"):
+    rounded = _ROUNDED.get(named("nearest_mode", "round_prefer_floor"))
+    smaller = bool(named("antialias", 0)) and factor < 1 and mode != "nearest"
+    # ONNX Runtime's nearest pixel is that of a place in float32.
+    kind = np.float32 if mode == "nearest" else np.float64
+    places = _places(how, old, new, kind(factor)) if stretch and not smaller else None
+    if mode == "nearest" and places is not None and rounded is not None:
+        chosen = np.zeros((new, old), np.float32)
+        chosen[np.arange(new), np.clip(rounded(places), 0, old - 1).astype(int)] = 1
+        return chosen
+    if places is None or mode not in ("linear", "cubic"):
         raise UnsupportedError(f"{where(node)}: no mode {mode!r} with {how!r} here")
     first = np.floor(places).astype(int)
     rest = places - first
@@ -91,15 +101,24 @@ def _matrix(node: Node, old: int, new: int, factor: float) -> NDArray[np.float32
     return matrix.astype(np.float32)
 
 
-def _places(how: str, old: int, new: int, factor: float) -> NDArray[np.float64] | None:
-    """Return where the new pixels lie among the old ones, None for a rule that is not known."""
-    pixels = np.arange(new, dtype=np.float64)
+_ROUNDED: dict[str, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda places: np.ceil(places - 0.5),
+    "round_prefer_ceil": lambda places: np.floor(places + 0.5),
+}
+
+
+def _places(how: str, old: int, new: int, factor: np.floating) -> NDArray[np.floating] | None:
+    """Return where the new pixels lie among the old ones, in the dtype of the factor; None for a
+    rule that is not known."""
+    pixels = np.arange(new, dtype=factor.dtype)
     if how == "align_corners":
-        return pixels * ((old - 1) / (new - 1)) if new > 1 else pixels
+        return pixels * (old - 1) / (new - 1) if new > 1 else pixels
     if how == "asymmetric":
         return pixels / factor
     if how == "pytorch_half_pixel" and new == 1:
-        return np.zeros(1)
+        return np.zeros_like(pixels)
     if how in ("half_pixel", "pytorch_half_pixel"):
         return (pixels + 0.5) / factor - 0.5
     return None

@@ -116,6 +116,7 @@ def _pad(reader: Reader, node: Node) -> None:
     if not isinstance(pads, list) or len(pads) != 2 * x.rank:
         raise UnsupportedError(f"{where(node)}: expected pads of all axes, received {pads!r}")
     mode = str(node.attributes.get("mode", "constant"))
+    x, pads = _cropped(reader, node, x, pads, mode)
     padded = {axis % x.rank for axis, count in enumerate(pads) if count}
     last = not padded & {0, x.rank - 1} and not (x.first and 1 not in padded)
     places = range(1, x.rank - 1) if last else range(2, x.rank)
@@ -132,6 +133,21 @@ def _pad(reader: Reader, node: Node) -> None:
         return
     x = reader.in_order(x) if x.image else x
     reader.set(node, surrounded(reader, node, x, pads, mode, float(filling)))
+
+
+def _cropped(
+    reader: Reader, node: Node, x: Symbol, pads: list[int], mode: str
+) -> tuple[Symbol, list[int]]:
+    """Return a value without what negative pads take away, and the other pads."""
+    if min(pads) >= 0 or mode != "constant":
+        return x, pads
+    less = [min(count, 0) for count in pads]
+    if less[0] or less[x.rank]:
+        raise UnsupportedError(f"{where(node)}: no pads {pads} of {['n', *x.sizes]} here")
+    x = reader.in_order(x)
+    spans = [[-less[axis], less[x.rank + axis] or None, 1] for axis in range(1, x.rank)]
+    made = reader.apply("GetItem", x, index=spans)
+    return replace(made, positive=x.positive), [max(count, 0) for count in pads]
 
 
 def _of_axes(pads: Any, axes: list[int], rank: int) -> list[int]:

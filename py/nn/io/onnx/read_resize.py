@@ -1,4 +1,5 @@
-"""Conversion of ONNX's Resize: Keras' UpSampling for whole factors, Resizing for other sizes."""
+"""Conversion of ONNX's Resize: Keras' UpSampling for whole factors, Resizing for other sizes, and
+products of matrices for other rules."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_mixed import mixed, mixed_constant
-from nn.io.onnx.reader import Array, Reader, Symbol, where
+from nn.io.onnx.reader import Array, Reader, where
 
 _MOST = 1 << 16  # pixels of a side that are compared one by one
 _CENTRE = ("half_pixel", "round_prefer_ceil")
@@ -34,56 +35,38 @@ _ROUNDED: dict[str, Callable[[int, int], int]] = {
 
 
 def resize(reader: Reader, node: Node) -> None:
-    """Give images another height and width.
+    """Give images another height and width, sequences and volumes other sizes.
 
     Raises:
-        UnsupportedError: other axes change, or pixels are taken or mixed as no layer does.
+        UnsupportedError: batch or channels change, or pixels are taken or mixed as no layer does.
     """
     if node.inputs[0] in reader.constants:
         _constant(reader, node, reader.constants[node.inputs[0]])
         return
     x = reader.as_image(reader.symbol(node))
-    if x.rank != 4:
-        reader.set(node, replace(_repeated(reader, node, x), positive=x.positive))
-        return
+    if x.rank not in (3, 4, 5):
+        raise UnsupportedError(
+            f"{where(node)}: expected images, sequences or volumes, received {x.rank} axes"
+        )
     sizes, factors = _amounts(reader, node, x.sizes)
     whole = all(factor >= 1 and factor == int(factor) for factor in factors)
     kind = _interpolation(node, x.sizes[1:], sizes, whole)
     cut = any(size != int(size) for size in sizes)
-    if kind is None or (cut and not whole and kind == "bilinear"):
-        made = mixed(reader, node, x, sizes, factors)
-    elif whole:
+    images = x.rank == 4
+    if whole and (kind == "nearest" or (images and kind)):
         size = [int(factor) for factor in factors]
-        made = reader.apply("UpSampling2D", x, size=size, interpolation=kind)
-    elif not cut:
+        options: dict[str, Any] = {"interpolation": kind} if images else {}
+        made = reader.apply(
+            f"UpSampling{x.rank - 2}D", x, size=size if x.rank > 3 else size[0], **options
+        )
+    elif images and kind and not cut:
         made = reader.apply("Resizing", x, height=int(sizes[0]), width=int(sizes[1]),
                             interpolation=kind)  # fmt: skip
     else:
-        raise UnsupportedError(f"{where(node)}: expected whole sizes, received {sizes}")
-    reader.set(node, replace(made, positive=x.positive))
-
-
-def _repeated(reader: Reader, node: Node, x: Symbol) -> Symbol:
-    """Repeat the values of sequences or volumes.
-
-    Raises:
-        UnsupportedError: other axes, or another change than by whole factors.
-    """
-    index = 2 if reader.opset > 10 else 1
-    given = reader.constant(node, index)
-    factors = [] if given is None else np.ravel(given).tolist()
-    whole = all(n >= 1 and n == int(n) for n in factors) and factors[:2] == [1, 1]
-    if x.rank not in (3, 5) or len(factors) != x.rank or not whole or "axes" in node.attributes:
-        raise UnsupportedError(
-            f"{where(node)}: expected images, or whole factors of sequences or volumes, received "
-            f"{x.rank} axes by {factors}"
-        )
-    if _interpolation(node, [], [], whole=True) != "nearest":
-        raise UnsupportedError(f"{where(node)}: expected the mode 'nearest' where no images are")
-    size = [int(n) for n in factors[2:]]
-    if x.rank == 3:
-        return reader.apply("UpSampling1D", x, size=size[0])
-    return reader.apply("UpSampling3D", x, size=size)
+        made = mixed(reader, node, x, sizes, factors)
+    # Cubic mixtures go below the least pixel.
+    positive = x.positive and node.attributes.get("mode") != "cubic"
+    reader.set(node, replace(made, positive=positive))
 
 
 def _constant(reader: Reader, node: Node, array: Array) -> None:
@@ -96,7 +79,8 @@ def _constant(reader: Reader, node: Node, array: Array) -> None:
 def _amounts(
     reader: Reader, node: Node, shape: list[int | None]
 ) -> tuple[list[float], list[float]]:
-    """Return height and width, and by how much they grow; 0.5 and 0 for what is not known.
+    """Return the sizes after the channels', and by how much they grow; 0.5 and 0 for what is not
+    known.
 
     Raises:
         UnsupportedError: other axes change.
@@ -104,10 +88,10 @@ def _amounts(
     old = shape[1:]
     if len(node.inputs) > 3 and node.inputs[3]:
         given = np.ravel(read_shapes.sizes(reader, node, node.inputs[3])).tolist()
-        sizes = _of_images(node, given, [None, shape[0]])
+        sizes = _after_channels(node, given, [None, shape[0]], len(old))
         return sizes, [a / b if b else 0.0 for a, b in zip(sizes, old, strict=True)]
     given = np.ravel(reader.needed(node, 2 if reader.opset > 10 else 1)).tolist()
-    factors = _of_images(node, given, [1, 1])
+    factors = _after_channels(node, given, [1, 1], len(old))
     # ONNX Runtime multiplies floats of 32 bits: 5 by 2.6 is 13.
     sizes = [
         float(np.float32(a) * np.float32(b)) if b else 0.5
@@ -116,18 +100,21 @@ def _amounts(
     return sizes, factors
 
 
-def _of_images(node: Node, given: list[Any], kept: list[int | None]) -> list[float]:
-    """Return the numbers of height and width; those of batch and channels must be these."""
-    axes: Any = node.attributes.get("axes", [0, 1, 2, 3])
-    *others, height, width = given if len(given) > 1 else [0, 0]
-    inner = [axis % 4 for axis in axes] == [2, 3] and not others
+def _after_channels(
+    node: Node, given: list[Any], kept: list[int | None], count: int
+) -> list[float]:
+    """Return the numbers of the last axes; those of batch and channels must be these."""
+    every = [*range(count + 2)]
+    axes: Any = node.attributes.get("axes", every)
+    others, inner = given[:-count], given[-count:]
+    alone = [axis % len(every) for axis in axes] == every[2:] and not others
     whole = len(others) == 2 and all(b in (None, a) for a, b in zip(others, kept, strict=True))
-    known = all(isinstance(n, int | float) and n > 0 for n in (height, width))
-    if not known or not (inner or (whole and len(axes) == 4)):
+    known = len(inner) == count and all(isinstance(n, int | float) and n > 0 for n in inner)
+    if not known or not (alone or (whole and len(axes) == len(every))):
         raise UnsupportedError(
-            f"{where(node)}: expected another height and width alone, received {given}"
+            f"{where(node)}: expected other sizes after the channels' alone, received {given}"
         )
-    return [height, width]
+    return inner
 
 
 def _interpolation(node: Node, old: list[int | None], new: list[float], whole: bool) -> str | None:
@@ -148,9 +135,7 @@ def _interpolation(node: Node, old: list[int | None], new: list[float], whole: b
             return "nearest"
         if all(_same(rule, b, a) for a, b in zip(new, old, strict=True)):
             return "nearest"
-    if mode != "nearest":
-        return None
-    raise UnsupportedError(f"{where(node)}: no mode {mode!r} with {rule} here")
+    return None
 
 
 def _same(rule: tuple[str, str], old: int | None, new: float) -> bool:

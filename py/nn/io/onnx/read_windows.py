@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from nn.io.onnx import read_quantized
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_pads import LOWEST, surrounded, zeros_around
 from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
+
+_MOST = 64  # elements of a window of which each is a part
 
 
 def _conv(reader: Reader, node: Node) -> None:
@@ -117,8 +120,9 @@ def _same(
 def _conv_transpose(reader: Reader, node: Node) -> None:
     x, kernel, bias = _image(reader, node), reader.needed(node, 1), reader.constant(node, 2)
     rank = kernel.ndim - 2
-    if rank not in (1, 2, 3) or node.attributes.get("group", 1) != 1:
-        raise UnsupportedError(f"{where(node)}: expected 1 to 3 axes and one group")
+    if rank not in (1, 2, 3):
+        raise UnsupportedError(f"{where(node)}: expected 1 to 3 axes, received {rank}")
+    kernel = _of_one_group(reader, node, kernel)
     if "output_shape" in node.attributes:
         raise UnsupportedError(f"{where(node)}: expected pads, received an output_shape")
     strides, dilations = _list(node, "strides", rank, 1), _list(node, "dilations", rank, 1)
@@ -145,6 +149,21 @@ def _conv_transpose(reader: Reader, node: Node) -> None:
         options = {"cropping": border[0] if rank == 1 else border}
         made = reader.apply(f"Cropping{rank}D", made, **options)
     reader.set(node, made)
+
+
+def _of_one_group(reader: Reader, node: Node, kernel: Array) -> Array:
+    """Return a kernel (channels, filters, ...) with zeros between channels and filters of other
+    groups: Keras' transposed convolutions have one group."""
+    groups: Any = node.attributes.get("group", 1)
+    if groups == 1:
+        return kernel
+    channels, filters = kernel.shape[0] // groups, kernel.shape[1]
+    reader.claim(kernel.nbytes * groups, where(node))
+    whole = np.zeros((len(kernel), filters * groups, *kernel.shape[2:]), kernel.dtype)
+    for group in range(groups):
+        rows = slice(group * channels, (group + 1) * channels)
+        whole[rows, group * filters : (group + 1) * filters] = kernel[rows]
+    return whole
 
 
 def _transposed_pads(
@@ -174,8 +193,10 @@ def _pool(kind: str) -> Handle:
         strides = _list(node, "strides", rank, 1)
         if len(node.outputs) > 1:
             raise UnsupportedError(f"{where(node)}: no indices here")
-        if any(size != 1 for size in _list(node, "dilations", rank, 1)):
-            raise UnsupportedError(f"{where(node)}: no dilations here")
+        dilations = _list(node, "dilations", rank, 1)
+        if max(dilations) > 1:
+            reader.set(node, _dilated(reader, node, x, window, strides, dilations))
+            return
         pads, same = _pads(node, x, window, strides)
         gaps = any(stride > size for size, stride in zip(window, strides, strict=True))
         if gaps and node.attributes.get("auto_pad") == "SAME_UPPER":
@@ -200,6 +221,35 @@ def _pool(kind: str) -> Handle:
         reader.set(node, replace(made, positive=x.positive))
 
     return handle
+
+
+def _dilated(
+    reader: Reader,
+    node: Node,
+    x: Symbol,
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> Symbol:
+    """Return the largest of the elements of each window, of which some are left out: the largest of
+    parts of the image, one for each element of the window."""
+    if node.operator != "MaxPool" or math.prod(window) > _MOST:
+        raise UnsupportedError(
+            f"{where(node)}: expected at most {_MOST} elements of a MaxPool with dilations, "
+            f"received {window}"
+        )
+    reach = [(size - 1) * step + 1 for size, step in zip(window, dilations, strict=True)]
+    pads, _ = _pads(node, x, reach, strides)
+    axes = [*_axes(node, x, reach, strides, pads)]
+    around = _surrounded(reader, node, x, [axis.all_pads for axis in axes], False)
+    parts = []
+    for places in itertools.product(*map(range, window)):
+        starts = [place * step for place, step in zip(places, dilations, strict=True)]
+        ends = [start + 1 - size or None for start, size in zip(starts, reach, strict=True)]
+        index = [list(span) for span in zip(starts, ends, strides, strict=True)]
+        parts.append(reader.apply("GetItem", around, index=index))
+    made = reader.apply("Maximum", *parts) if len(parts) > 1 else parts[0]
+    return replace(made, positive=x.positive)
 
 
 @dataclass(frozen=True)
