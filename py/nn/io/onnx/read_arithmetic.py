@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -67,6 +68,7 @@ def rescaled(
     reader: Reader, node: Node, x: Symbol, *, scale: Any = 1.0, offset: Any = 0.0
 ) -> Symbol:
     """Return x * scale + offset, by constants that ONNX broadcasts."""
+    x = grown(reader, node, grown(reader, node, x, scale), offset)
     if x.image and max(np.size(scale), np.size(offset)) > 1:
         x = reader.in_order(x)
     settings = {
@@ -74,6 +76,29 @@ def rescaled(
         "offset": _aligned(reader, node, x, offset),
     }
     return reader.apply("Rescaling", x, **settings)
+
+
+def grown(reader: Reader, node: Node, x: Symbol, constant: Any) -> Symbol:
+    """Return a value with its axes of size 1 repeated as a constant wants it."""
+    given = np.shape(constant)
+    wanted = [1] * (x.rank - len(given)) + list(given)
+    ones = [n if size == 1 else 1 for n, size in zip(wanted, [None, *x.sizes], strict=False)]
+    return repeated(reader, node, x, ones) if len(wanted) == x.rank and max(ones) > 1 else x
+
+
+def repeated(reader: Reader, node: Node, x: Symbol, times: Sequence[int]) -> Symbol:
+    """Return a value with axes of size 1 repeated, by a product with ones.
+
+    Args:
+        reader: the state of the import.
+        node: the node that wants it.
+        x: the value.
+        times: for each axis of the graph how often; 1 for the batch's.
+    """
+    x = reader.in_order(x)
+    reader.claim(math.prod(times) * 4, where(node))
+    ones = reader.apply("ConstantArray", x, value=np.ones(times, np.float32))
+    return replace(reader.apply("Multiply", x, ones), positive=x.positive)
 
 
 def _aligned(reader: Reader, node: Node, x: Symbol, constant: Any) -> Any:
@@ -191,12 +216,27 @@ def bounded(reader: Reader, node: Node, x: Symbol, kind: str, constant: Any) -> 
     least = kind == "Maximum" and bool(np.all(np.asarray(constant) >= 0))
     if least and single(x, np.asarray(constant)) == 0:
         return replace(reader.apply("ReLU", x), positive=True)
+    x = grown(reader, node, x, constant)
     x = reader.in_order(x) if x.image and np.size(constant) > 1 else x
     inner = fitted(node, x.sizes, constant)
     reader.claim(inner.nbytes, where(node))
     inner = np.moveaxis(inner, 0, -1) if x.first else inner
     other = reader.apply("ConstantArray", x, value=inner[None])
     return replace(reader.apply(kind, x, other), positive=least)
+
+
+def filled(reader: Reader, node: Node, x: Symbol, mask: Array, constant: Array) -> Symbol:
+    """Return a value with a constant's elements where a constant mask is true.
+
+    Such an element is bounded by that constant from both sides, so that no number is left of what
+    the value has there, be it infinite.
+    """
+    reader.claim(math.prod(np.broadcast_shapes(mask.shape, constant.shape)) * 4, where(node))
+    for kind, end in (("Maximum", -np.inf), ("Minimum", np.inf)):
+        bounds = np.where(mask, constant.astype(np.float32), np.float32(end))
+        if np.any(bounds != end):
+            x = bounded(reader, node, x, kind, bounds)
+    return x
 
 
 def clipped(reader: Reader, node: Node, x: Symbol, low: float, high: float) -> Symbol:
@@ -220,6 +260,15 @@ def _quotient(reader: Reader, node: Node) -> None:
 
 
 def _power(reader: Reader, node: Node) -> None:
+    base: Any = reader.constants.get(node.inputs[0])
+    if base is not None:  # exp(x log(base))
+        if not np.all(base > 0):
+            raise UnsupportedError(f"{where(node)}: expected a base above 0")
+        scale = np.log(base.astype(np.float64))
+        wide = rescaled(reader, node, reader.symbol(node, 1), scale=scale)
+        made = reader.apply("Activation", wide, activation="exponential")
+        reader.set(node, replace(made, positive=True))
+        return
     x = reader.symbol(node)
     exponent = single(x, reader.needed(node, 1))
     if exponent is None:

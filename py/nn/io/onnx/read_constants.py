@@ -191,16 +191,54 @@ def _divide(node: Node, a: Any, b: Any) -> Any:
     return np.fix(a / b).astype(a.dtype) if a.dtype.kind in "iu" else a / b
 
 
-def _reduce(function: Callable[..., Any]) -> Fold:
+def _reduce(function: Callable[..., Any], alone: bool = True) -> Fold:
+    """Return the reduction by a function of NumPy's.
+
+    Args:
+        function: takes the axes as `axis`, and `keepdims`.
+        alone: whether an element by itself stays as it is.
+    """
+
     def fold(node: Node, data: Array, axes: Array | None = None) -> Any:
         named = axes_of(node, axes, data.ndim)
         if named is None and node.attributes.get("noop_with_empty_axes", 0):
+            if not alone:
+                raise UnsupportedError(f"{where(node)}: expected axes, received none")
             return data
         kept = bool(node.attributes.get("keepdims", 1))
         made = function(data, axis=None if named is None else tuple(named), keepdims=kept)
         return made.astype(data.dtype)
 
     return fold
+
+
+def _log_total_exp(data: Any, **over: Any) -> Any:
+    most = np.max(data, **over | {"keepdims": True})
+    shares = np.exp(data - np.where(np.isfinite(most), most, 0))
+    return np.log(np.sum(shares, **over)) + np.reshape(most, np.shape(np.sum(shares, **over)))
+
+
+def _along(function: Callable[..., Any]) -> Fold:
+    """Return the number of the largest or smallest element along an axis."""
+
+    def fold(node: Node, data: Array) -> Any:
+        axis, named = axis_of(node, 0, data.ndim), node.attributes
+        if named.get("select_last_index", 0):
+            raise UnsupportedError(f"{where(node)}: expected select_last_index=0")
+        return function(data, axis=axis, keepdims=bool(named.get("keepdims", 1)))
+
+    return fold
+
+
+def _softmax(node: Node, data: Any) -> Any:
+    if "axis" not in node.attributes or axis_of(node, -1, data.ndim) != data.ndim - 1:
+        raise UnsupportedError(f"{where(node)}: expected the last axis, by its number")
+    shares = np.exp(data - data.max(-1, keepdims=True))
+    return shares / shares.sum(-1, keepdims=True)
+
+
+def _einsum(node: Node, *given: Any) -> Any:
+    return np.einsum(str(node.attributes.get("equation")), *given)
 
 
 def _constant_of_shape(node: Node, shape: Array) -> Array:
@@ -315,6 +353,7 @@ _BROADCAST: dict[str, Callable[..., Any]] = {
     "Max": lambda *given: np.maximum.reduce(np.broadcast_arrays(*given)),
     "Min": lambda *given: np.minimum.reduce(np.broadcast_arrays(*given)),
     "Equal": np.equal,
+    "Xor": np.logical_xor,
     "Greater": np.greater,
     "Less": np.less,
     "And": np.logical_and,
@@ -360,10 +399,24 @@ def _product_size(node: Node, a: Array, b: Array) -> int:
     return math.prod((*outer, *a.shape[-2:-1], *b.shape[-1:]))
 
 
+def _einsum_size(node: Node, *given: Array) -> int:
+    """Return how many products there are, of which the output has a part."""
+    names = str(node.attributes.get("equation")).replace(" ", "").partition("->")[0].split(",")
+    if [len(name) for name in names] != [array.ndim for array in given] or "." in "".join(names):
+        raise UnsupportedError(f"{where(node)}: no equation {names} of these constants here")
+    sizes = {
+        letter: size
+        for name, array in zip(names, given, strict=True)
+        for letter, size in zip(name, array.shape, strict=True)
+    }
+    return math.prod(sizes.values())
+
+
 _SIZES: dict[str, Callable[..., int]] = {
     **dict.fromkeys((*_BROADCAST, "Div"), _broadcast_size),
     "Concat": lambda node, *parts: sum(part.size for part in parts),
     "ConstantOfShape": lambda node, shape: math.prod(int(n) for n in np.ravel(shape)),
+    "Einsum": _einsum_size,
     "Expand": _expanded_size,
     "Gather": _gathered_size,
     "GatherND": _picked_size,
@@ -379,6 +432,8 @@ input's."""
 _FOLDS: dict[str, Fold] = {
     **{name: _plain(function) for name, function in _BROADCAST.items()},
     "Abs": _plain(np.abs),
+    "ArgMax": _along(np.argmax),
+    "ArgMin": _along(np.argmin),
     "BatchNormalization": _standardized,
     "Cast": lambda node, data: data.astype(dtype_of(node)),
     "Ceil": _plain(np.ceil),
@@ -389,6 +444,7 @@ _FOLDS: dict[str, Fold] = {
     "CumSum": _cumulated,
     "DequantizeLinear": _dequantize,
     "Div": _divide,
+    "Einsum": _einsum,
     "Exp": _plain(np.exp),
     "Expand": lambda node, a, shape: a * np.ones([int(n) for n in np.ravel(shape)], a.dtype),
     "Flatten": _flatten,
@@ -397,6 +453,7 @@ _FOLDS: dict[str, Fold] = {
     "GatherND": _gather_places,
     "Gemm": _gemm,
     "Identity": lambda node, data: data,
+    "IsNaN": _plain(np.isnan),
     "Log": _plain(np.log),
     "MatMul": _plain(np.matmul),
     "Mod": lambda node, a, b: (np.fmod if node.attributes.get("fmod", 0) else np.mod)(a, b),
@@ -406,21 +463,30 @@ _FOLDS: dict[str, Fold] = {
     "QuantizeLinear": _quantize,
     "Range": lambda node, *ends: np.arange(*(np.ravel(end)[0] for end in ends)),
     "Reciprocal": _plain(np.reciprocal),
+    "ReduceL1": _reduce(lambda data, **over: np.sum(np.abs(data), **over), False),
+    "ReduceL2": _reduce(lambda data, **over: np.sqrt(np.sum(np.square(data), **over)), False),
+    "ReduceLogSum": _reduce(lambda data, **over: np.log(np.sum(data, **over)), False),
+    "ReduceLogSumExp": _reduce(_log_total_exp, False),
     "ReduceMax": _reduce(np.max),
     "ReduceMean": _reduce(np.mean),
     "ReduceMin": _reduce(np.min),
     "ReduceProd": _reduce(np.prod),
     "ReduceSum": _reduce(np.sum),
+    "ReduceSumSquare": _reduce(lambda data, **over: np.sum(np.square(data), **over), False),
     "Relu": lambda node, data: np.maximum(data, 0),
     "Reshape": _reshape,
+    "Round": _plain(np.rint),
     "ScatterND": _scatter,
     "Shape": lambda node, data: np.array(data.shape, np.int64)[
         node.attributes.get("start", 0) : node.attributes.get("end")
     ],
     "Sigmoid": lambda node, data: (1 / (1 + np.exp(-data))).astype(data.dtype),
+    "Sign": _plain(np.sign),
     "Sin": _plain(np.sin),
     "Size": lambda node, data: np.array(data.size, np.int64),
     "Slice": _slice,
+    "Softmax": _softmax,
+    "Softplus": lambda node, data: np.logaddexp(0, data).astype(data.dtype),
     "Split": _split,
     "Sqrt": _plain(np.sqrt),
     "Squeeze": _squeeze,

@@ -1,4 +1,5 @@
-"""Conversion of what PyTorch 2.13 guards by comparisons, and which is the same without them.
+"""Conversion of Where: by a constant mask, or what PyTorch 2.13 guards by comparisons, and which is
+the same without them.
 
 - softplus: x itself where beta x is above 20, where softplus is x to 2e-9.
 - softmax: 0 where it is NaN, as it is where a mask leaves nothing.
@@ -10,6 +11,7 @@ import numpy as np
 
 from nn.io.errors import UnsupportedError
 from nn.io.onnx.messages import Node
+from nn.io.onnx.read_arithmetic import filled
 from nn.io.onnx.reader import Reader, where
 
 _ENOUGH = 15.0  # from where on softplus in float32 is its argument
@@ -29,14 +31,27 @@ def compare(reader: Reader, node: Node) -> None:
 
 
 def select(reader: Reader, node: Node) -> None:
-    """Set the output of a Where that is such a guard.
+    """Set the output of a Where that is such a guard, or whose mask and one choice are constant.
 
     Raises:
-        UnsupportedError: it is not.
+        UnsupportedError: it is neither.
     """
+    mask = reader.constants.get(node.inputs[0])
+    for at, chosen in ((1, mask), (2, None if mask is None else ~mask.astype(bool))):
+        constant = reader.constants.get(node.inputs[at])
+        if chosen is not None and constant is not None:
+            x = reader.symbol(node, 3 - at)
+            reader.set(node, filled(reader, node, x, chosen, constant))
+            return
+    if mask is not None and mask.size == 1:  # it chooses all of a value
+        a, b = (reader.symbol(node, at) for at in (1, 2))
+        if a.sizes == b.sizes and mask.ndim <= a.rank:
+            reader.set(node, a if mask.all() else b)
+            return
     if not _guarded(reader, node):
         raise UnsupportedError(
-            f"{where(node)}: no choice here, but as a part of softplus or softmax"
+            f"{where(node)}: no choice here, but by a constant mask, or as a part of softplus or "
+            "softmax"
         )
     if node.inputs[2] in reader.turned:
         reader.turned[node.outputs[0]] = reader.turned[node.inputs[2]]

@@ -70,12 +70,40 @@ def _mat_mul(reader: Reader, node: Node) -> None:
         made = reader.apply("Dot" if options else "Matmul", a, b, **options)
         reader.set(node, replace(made, turned=False))
         return
-    kernel, x = reader.needed(node, 1), reader.symbol(node)
-    if kernel.ndim < 2 or kernel.ndim > x.rank or math.prod(kernel.shape[:-2]) != 1:
+    at = int(node.inputs[0] not in reader.constants)  # the constant's place
+    kernel, x = reader.needed(node, at), reader.symbol(node, 1 - at)
+    if math.prod(kernel.shape[:-2]) != 1:
+        reader.set(node, _of_many_matrices(reader, node, x, kernel, at))
+        return
+    left = at == 0 and (kernel.ndim < 2 or x.rank < 3)
+    if kernel.ndim > x.rank or left:
         raise UnsupportedError(f"{where(node)}: expected a matrix, received shape {kernel.shape}")
+    if not at:  # the transposed product of the transposed
+        order = [*range(1, x.rank - 2), x.rank - 1, x.rank - 2]
+        turned = reader.apply("Permute", reader.in_order(x), dims=order)
+        made = _dense(reader, turned, kernel.reshape(kernel.shape[-2:]).T, None)
+        reader.set(node, replace(reader.apply("Permute", made, dims=order), turned=False))
+        return
+    if kernel.ndim == 1:
+        made = _dense(reader, x, kernel[:, None], None)
+        reader.set(node, read_axes.shaped(reader, made, made.sizes[:-1]))
+        return
     kernel = kernel.reshape(kernel.shape[-2:])
     bias = _bias_after(reader, node, kernel.shape[1], x.rank)
     reader.set(node, _dense(reader, x, kernel, bias))
+
+
+def _of_many_matrices(reader: Reader, node: Node, x: Symbol, constant: Array, at: int) -> Symbol:
+    """Return the products of a value's matrices with a constant's, which is operand 0 or 1."""
+    whole = constant.reshape((1,) * (x.rank - constant.ndim) + constant.shape)
+    if whole.ndim != x.rank or len(whole) > 1:
+        raise UnsupportedError(
+            f"{where(node)}: expected matrices for {['n', *x.sizes]}, received {constant.shape}"
+        )
+    reader.claim(whole.size * 4, where(node))
+    x = reader.in_order(x)
+    other = reader.apply("ConstantArray", x, value=whole.astype(np.float32))
+    return replace(reader.apply("Matmul", *([x, other] if at else [other, x])), turned=False)
 
 
 def _bias_after(reader: Reader, node: Node, units: int, rank: int) -> Array | None:

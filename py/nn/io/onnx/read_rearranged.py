@@ -11,6 +11,7 @@ import numpy as np
 from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node
+from nn.io.onnx.read_arithmetic import repeated
 from nn.io.onnx.read_axes import known, moved, shaped
 from nn.io.onnx.read_constants import axis_of, parts_of
 from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
@@ -78,9 +79,7 @@ def _expand(reader: Reader, node: Node) -> None:
     if max(ones) == 1:
         reader.set(node, x)
         return
-    reader.claim(math.prod(ones) * 4, where(node))
-    value = reader.apply("ConstantArray", x, value=np.ones(ones, np.float32))
-    reader.set(node, replace(reader.apply("Multiply", x, value), positive=x.positive))
+    reader.set(node, repeated(reader, node, x, ones))
 
 
 def _for_each_sample(reader: Reader, node: Node, array: Array, target: list[Any]) -> Symbol:

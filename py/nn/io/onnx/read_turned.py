@@ -30,6 +30,7 @@ ELEMENTWISE = (
     "Abs", "Add", "Cast", "Celu", "Clip", "Div", "Dropout", "Elu", "Exp", "Gelu", "HardSigmoid",
     "HardSwish", "Identity", "LeakyRelu", "Log", "Max", "Min", "Mish", "Mul", "Neg", "Pow",
     "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Sub", "Tanh",
+    "Where",
 )  # fmt: skip
 EACH = (*ELEMENTWISE, "Gemm", "MatMul")
 """Operators that treat all axes but the last alike."""
@@ -66,7 +67,8 @@ def find(reader: Reader, name: str) -> Turned | None:
 
 def handles(reader: Reader, node: Node) -> bool:
     """Return whether the node is to be converted here."""
-    if node.operator in ("Einsum", "Erf", "Greater", "IsNaN", "Where"):
+    masked = node.operator == "Where" and node.inputs[0] in reader.constants
+    if node.operator in ("Einsum", "Erf", "Greater", "IsNaN", "Where") and not masked:
         return False
     if node.operator in ("GRU", "LSTM", "RNN"):
         return _joined(reader, node)
@@ -190,6 +192,7 @@ def _adapted(reader: Reader, node: Node, value: Turned) -> tuple[Node, list[int]
         return _with_constants(reader, node, value), []
     if node.operator in ("Gemm", "MatMul") and inner:
         matrices = node.inputs[1] not in reader.constants
+        _expect_matrices(reader, node, value)
         if not matrices or (rank > 2 and 0 not in value.axes[-2]):
             return node, []
     if node.operator == "Gather":
@@ -211,6 +214,13 @@ def _adapted(reader: Reader, node: Node, value: Turned) -> tuple[Node, list[int]
     raise UnsupportedError(
         f"{where(node)}: expected the batch as the first axis, received {value.sizes}"
     )
+
+
+def _expect_matrices(reader: Reader, node: Node, value: Turned) -> None:
+    """Refuse constants of many matrices, which follow axes of the graph."""
+    for name in node.inputs[:2]:
+        if math.prod(np.shape(reader.constants.get(name, 0))[:-2]) > 1:
+            raise UnsupportedError(f"{where(node)}: expected one matrix for {value.sizes}")
 
 
 def _with_constants(reader: Reader, node: Node, value: Turned) -> Node:

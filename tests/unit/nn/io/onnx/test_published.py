@@ -259,8 +259,10 @@ def test_other_comparisons_and_choices_are_refused():
     chosen = node("Where", ["c", "x", "limit"], "y")
     with pytest.raises(errors.UnsupportedError, match="no comparison here, but as a part of"):
         nn.io.load(graph([compared, chosen], {"limit": np.float32(20)}, (2, 3)))
-    with pytest.raises(errors.UnsupportedError, match="no choice here, but as a part of"):
-        nn.io.load(graph([chosen], {"limit": np.float32(20), "c": np.array([True])}, (2, 3)))
+    mask = {"c": np.array([[True], [False], [True]])}
+    chosen = [node("Relu", ["x"], "r"), node("Where", ["c", "x", "r"], "y")]
+    with pytest.raises(errors.UnsupportedError, match="no choice here, but by a constant mask"):
+        nn.io.load(graph(chosen, mask, (2, 3, 4)))
 
 
 @pytest.mark.parametrize("rows", [1, 3])
