@@ -2,6 +2,7 @@
 the same without them.
 
 - softplus: x itself where beta x is above 20, where softplus is x to 2e-9.
+- lp_pool: the sign of x times the larger of |x| and 0 is x.
 - softmax: 0 where it is NaN, as it is where a mask leaves nothing.
 """
 
@@ -28,6 +29,23 @@ def compare(reader: Reader, node: Node) -> None:
         raise UnsupportedError(
             f"{where(node)}: no comparison here, but as a part of softplus or softmax"
         )
+
+
+def sign(reader: Reader, node: Node) -> None:
+    """Pass over a Sign of x that is multiplied by |x| alone, and give that product as x.
+
+    Raises:
+        UnsupportedError: it is used in another way.
+    """
+    product = reader.follower(node.outputs[0])
+    others = [name for name in product.inputs if name != node.outputs[0]] if product else []
+    maker = reader.makers.get(others[0]) if len(others) == 1 else None
+    if maker is not None and maker.operator == "Relu":
+        maker = reader.makers.get(maker.inputs[0])
+    size = maker is not None and maker.operator == "Abs" and maker.inputs == node.inputs
+    if product is None or product.operator != "Mul" or not size:
+        raise UnsupportedError(f"{where(node)}: no sign here, but of x that is multiplied by |x|")
+    reader.same[product.outputs[0]] = node.inputs[0]
 
 
 def select(reader: Reader, node: Node) -> None:

@@ -469,6 +469,7 @@ OPERATORS: dict[str, Handle] = {
     "Resize": resize,
     "Selu": _selu,
     "Sigmoid": _activation("sigmoid", positive=True),
+    "Sign": read_guards.sign,
     "Softplus": _activation("softplus", positive=True),
     "Slice": _gather,
     "Softsign": _activation("softsign"),

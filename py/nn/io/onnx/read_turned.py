@@ -68,7 +68,7 @@ def find(reader: Reader, name: str) -> Turned | None:
 def handles(reader: Reader, node: Node) -> bool:
     """Return whether the node is to be converted here."""
     masked = node.operator == "Where" and node.inputs[0] in reader.constants
-    if node.operator in ("Einsum", "Erf", "Greater", "IsNaN", "Where") and not masked:
+    if node.operator in ("Einsum", "Erf", "Greater", "IsNaN", "Sign", "Where") and not masked:
         return False
     if node.operator in ("GRU", "LSTM", "RNN"):
         return _joined(reader, node)

@@ -119,3 +119,14 @@ def test_negative_pads_take_elements_away(rank, data):
     nodes = [node("Pad", ["x", "p", "v"], "y")]
     made = graph(nodes, {"p": np.array(pads), "v": np.float32(value)}, (1, *sizes))
     expect_same(made, random(2, *sizes))
+
+
+def test_a_sign_that_gives_back_what_an_absolute_value_took():
+    nodes = [
+        node("Sign", ["x"], "s"), node("Abs", ["x"], "a"), node("Relu", ["a"], "r"),
+        node("Mul", ["s", "r"], "m"), node("Tanh", ["m"], "y"),
+    ]  # fmt: skip
+    expect_same(graph(nodes, {}, (1, 2, 7, 9)), random(2, 2, 7, 9))
+    for wrong in (node("Mul", ["s", "x"], "m"), node("Add", ["s", "r"], "m")):
+        with pytest.raises(errors.UnsupportedError, match=r"Sign .*: no sign here"):
+            nn.io.load(graph([*nodes[:3], wrong, nodes[4]], {}, (1, 2, 7, 9)))
