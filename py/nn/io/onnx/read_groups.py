@@ -59,6 +59,10 @@ class Turned:
         """Return the value without some of the graph's axes, of size 1."""
         return replace(self, axes=tuple(p for at, p in enumerate(self.axes) if at not in axes))
 
+    def with_axes(self, rank: int) -> Turned:
+        """Return the value with so many axes: those that it lacks have size 1 and come first."""
+        return replace(self, axes=((),) * (rank - len(self.axes)) + self.axes)
+
     def placed(self, axis: int) -> Turned:
         """Return the value with a place for an axis of the graph, also if its size is 1."""
         if self.axes[axis]:

@@ -75,7 +75,10 @@ def _folded(reader: Reader, node: Node) -> list[Array]:
         ]
         if any(array is None for array, name in zip(given, node.inputs, strict=True) if name):
             return []
-        made += computed(reader, node, given)
+        try:
+            made += computed(reader, node, given)
+        except ValueError as error:  # a shape in the graph is that of another number of samples
+            raise UnsupportedError(f"{where(node)}: of {SAMPLES[at]} samples: {error}") from error
     return made
 
 
@@ -90,22 +93,44 @@ def resolve(reader: Reader, node: Node) -> None:
     places = (reader.constants, reader.symbols, reader.turned, reader.sizes, reader.strided)
     for name in node.inputs:
         if name in reader.probes and not any(name in place for place in places):
-            value = _of_one_sample(reader, node, name)
-            if node.operator in ELEMENTWISE and value.shape[1] == 1:
-                reader.constants[name] = value[:, 0]
+            value, at = _of_one_sample(reader, node, name)
+            if (
+                node.operator in ELEMENTWISE
+                and value.shape[at] == 1
+                and _meets(reader, node, at, value.ndim)
+            ):
+                reader.constants[name] = value
                 continue
-            made = reader.apply("ConstantArray", reader.any_value(), value=value).tensor
-            axes = ((0, 1), *((place,) for place in range(2, value.ndim)))
-            keep(reader, name, Turned(made, tuple(made.shape[1:]), axes).settled(reader))
+            rows = np.moveaxis(value, at, 0)[None]
+            made = reader.apply("ConstantArray", reader.any_value(), value=rows).tensor
+            axes: list[tuple[int, ...]] = [(place,) for place in range(2, rows.ndim)]
+            axes.insert(at, (0, 1))
+            keep(reader, name, Turned(made, tuple(made.shape[1:]), tuple(axes)).settled(reader))
 
 
-def _of_one_sample(reader: Reader, node: Node, name: str) -> NDArray[np.float32]:
-    """Return what each sample has, (1, times, ...): a sample may have several rows."""
-    arrays = reader.probes[name]
-    shape = arrays[0].shape  # of one sample
-    wanted = [(count * shape[0], *shape[1:]) for count in SAMPLES] if shape else []
-    if [array.shape for array in arrays] == wanted:
-        parts = [part for array in arrays for part in array.reshape(-1, *shape)]
-        if all(np.array_equal(part, arrays[0]) for part in parts):
-            return np.asarray(arrays[0], np.float32)[None]
+def _meets(reader: Reader, node: Node, at: int, rank: int) -> bool:
+    """Return whether an array, with its samples in an axis, broadcasts to the other inputs: they
+    have as many axes, and their batch there."""
+    found = [tuple((place,) for place in range(reader.symbols[name].rank))
+             for name in node.inputs if name in reader.symbols]  # fmt: skip
+    found += [reader.turned[name].axes for name in node.inputs if name in reader.turned]
+    most = max(map(len, found), default=0)
+    return most >= rank and all(
+        0 in places if place == at - rank else 0 not in places
+        for axes in found
+        for place, places in enumerate(axes, -len(axes))
+    )
+
+
+def _of_one_sample(reader: Reader, node: Node, name: str) -> tuple[NDArray[np.float32], int]:
+    """Return what each sample has, and in which axis the samples are: one may have several rows."""
+    first, more = reader.probes[name]
+    grows = [at for at, sizes in enumerate(zip(first.shape, more.shape, strict=False))
+             if len(set(sizes)) > 1]  # fmt: skip
+    at = grows[0] if grows else 0
+    wanted = [size * (SAMPLES[1] if axis == at else 1) for axis, size in enumerate(first.shape)]
+    if first.ndim and list(more.shape) == wanted:
+        parts = np.split(more, SAMPLES[1], axis=at)
+        if all(np.array_equal(part, first) for part in parts):
+            return np.asarray(first, np.float32), at
     raise UnsupportedError(f"{where(node)}: expected {name!r} to be the same for each sample")

@@ -153,6 +153,9 @@ def _as_if_first(reader: Reader, node: Node, handle: Handle) -> None:
     """Convert an operator as if the batch were the first axis, and all axes were apart."""
     values = {name: found for name in node.inputs if (found := find(reader, name))}
     settled = {name: value.settled(reader) for name, value in values.items()}
+    if node.operator in ELEMENTWISE:  # fewer axes are the last ones
+        rank = max(len(one.axes) for one in settled.values())
+        settled = {name: one.with_axes(rank) for name, one in settled.items()}
     if node.operator not in ELEMENTWISE or len({one.axes for one in settled.values()}) > 1:
         settled = {name: value.all_placed() for name, value in settled.items()}
     value = next(iter(settled.values()))
