@@ -1,5 +1,5 @@
-"""Conversion of Where: by a constant mask, or what PyTorch 2.13 guards by comparisons, and which is
-the same without them.
+"""Conversion of Where: by a constant mask, by a number (see `read_choices`), or what PyTorch 2.13
+guards by comparisons, and which is the same without them.
 
 - softplus: x itself where beta x is above 20, where softplus is x to 2e-9.
 - lp_pool: the sign of x times the larger of |x| and 0 is x.
@@ -11,24 +11,29 @@ from __future__ import annotations
 import numpy as np
 
 from nn.io.errors import UnsupportedError
+from nn.io.onnx import read_choices
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_arithmetic import filled
 from nn.io.onnx.reader import Reader, where
 
+_BOOL = 9  # the type's number
 _ENOUGH = 15.0  # from where on softplus in float32 is its argument
 
 
 def compare(reader: Reader, node: Node) -> None:
-    """Pass over a Greater or IsNaN whose users are all such guards.
+    """Pass over a comparison, an Or or a Cast of some, which only a Where may use.
 
     Raises:
-        UnsupportedError: one is not.
+        UnsupportedError: another node does, or the output is one of the graph.
     """
     users = reader.consumers(node.outputs[0])
-    if node.outputs[0] in reader.outputs or not all(_guarded(reader, user) for user in users):
-        raise UnsupportedError(
-            f"{where(node)}: no comparison here, but as a part of softplus or softmax"
-        )
+    chosen = all(
+        user.operator in ("Or", "Where")
+        or (user.operator == "Cast" and user.attributes.get("to") == _BOOL)
+        for user in users
+    )
+    if node.outputs[0] in reader.outputs or not chosen:
+        raise UnsupportedError(f"{where(node)}: no comparison here, but for the choice of a Where")
 
 
 def sign(reader: Reader, node: Node) -> None:
@@ -66,10 +71,12 @@ def select(reader: Reader, node: Node) -> None:
         if a.sizes == b.sizes and mask.ndim <= a.rank:
             reader.set(node, a if mask.all() else b)
             return
+    if read_choices.read(reader, node):
+        return
     if not _guarded(reader, node):
         raise UnsupportedError(
-            f"{where(node)}: no choice here, but by a constant mask, or as a part of softplus or "
-            "softmax"
+            f"{where(node)}: no choice here, but by a constant mask, of multiples of x by x > c, "
+            "or as a part of softplus or softmax"
         )
     if node.inputs[2] in reader.turned:
         reader.turned[node.outputs[0]] = reader.turned[node.inputs[2]]

@@ -300,7 +300,11 @@ def _same_value(reader: Reader, node: Node) -> None:
 
 def _cast(reader: Reader, node: Node) -> None:
     """Pass floats and integers on; floats may only become indices of a table."""
-    x, made = reader.symbol(node), dtype_of(node)
+    made = dtype_of(node)
+    if made.kind == "b" and node.inputs[0] not in reader.symbols:
+        read_guards.compare(reader, node)
+        return
+    x = reader.symbol(node)
     if made.kind in "iu" and read_indices.end_in_tables(reader, node):
         reader.whole[node.outputs[0]] = x, []
         return
@@ -451,6 +455,7 @@ OPERATORS: dict[str, Handle] = {
     "Gelu": _gelu,
     "Gemm": _gemm,
     "Greater": read_guards.compare,
+    "GreaterOrEqual": read_guards.compare,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _activation("hard_silu"),
     "Identity": _same_value,
@@ -458,11 +463,14 @@ OPERATORS: dict[str, Handle] = {
     "InstanceNormalization": _instance_normalization,
     "LayerNormalization": _layer_normalization,
     "LeakyRelu": _leaky_relu,
+    "Less": read_guards.compare,
+    "LessOrEqual": read_guards.compare,
     "Log": _layer("Log"),
     "LpNormalization": _unit_length,
     "MatMul": _mat_mul,
     "MatMulInteger": read_quantized.of_floats("MatMul", _mat_mul),
     "Mish": _activation("mish"),
+    "Or": read_guards.compare,
     "PRelu": _parametric_relu,
     "Relu": _layer("ReLU", positive=True),
     "Reshape": _reshape,

@@ -40,6 +40,11 @@ _REDUCTIONS = (
     "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
     "ReduceMin", "ReduceSum", "ReduceSumSquare",
 )  # fmt: skip
+_ANYWHERE = (
+    "Einsum", "Erf", "Greater", "GreaterOrEqual", "IsNaN", "Less", "LessOrEqual", "Or", "Sign",
+    "Where",
+)  # fmt: skip
+"""Operators whose conversion looks at the axes itself, or at none."""
 _MOST = 64  # parts that a Gather takes: each is a layer
 
 Span = tuple[int | None, int | None, int]
@@ -68,7 +73,7 @@ def find(reader: Reader, name: str) -> Turned | None:
 def handles(reader: Reader, node: Node) -> bool:
     """Return whether the node is to be converted here."""
     masked = node.operator == "Where" and node.inputs[0] in reader.constants
-    if node.operator in ("Einsum", "Erf", "Greater", "IsNaN", "Sign", "Where") and not masked:
+    if node.operator in _ANYWHERE and not masked:
         return False
     if node.operator in ("GRU", "LSTM", "RNN"):
         return _joined(reader, node)

@@ -156,7 +156,7 @@ def known() -> dict[str, set[str]]:
         if schema.domain == "" and schema.name in OPERATORS:
             found.setdefault(schema.name, set()).update(set(schema.attributes) - OLD)
     # Before opset 7 they said how constants broadcast, and what are inputs now.
-    broadcast = ("Add", "Div", "Greater", "Mul", "Pow", "Sub")
+    broadcast = ("Add", "Div", "Greater", "Less", "Mul", "Or", "Pow", "Sub")
     past = {name: {"axis"} for name in broadcast} | {"Reshape": {"shape"}, "Clip": {"min", "max"}}
     return {name: names - past.get(name, set()) for name, names in found.items()}
 

@@ -257,8 +257,11 @@ def test_softplus_of_pytorch_s_newest_exporter_is_softplus(beta):
 def test_other_comparisons_and_choices_are_refused():
     compared = node("Greater", ["x", "limit"], "c")
     chosen = node("Where", ["c", "x", "limit"], "y")
-    with pytest.raises(errors.UnsupportedError, match="no comparison here, but as a part of"):
+    with pytest.raises(errors.UnsupportedError, match="no choice here, but by a constant mask"):
         nn.io.load(graph([compared, chosen], {"limit": np.float32(20)}, (2, 3)))
+    number = node("Cast", ["c"], "y", to=TensorProto.FLOAT)
+    with pytest.raises(errors.UnsupportedError, match="no comparison here, but for the choice"):
+        nn.io.load(graph([compared, number], {"limit": np.float32(20)}, (2, 3)))
     mask = {"c": np.array([[True], [False], [True]])}
     chosen = [node("Relu", ["x"], "r"), node("Where", ["c", "x", "r"], "y")]
     with pytest.raises(errors.UnsupportedError, match="no choice here, but by a constant mask"):
@@ -309,5 +312,5 @@ def test_a_softmax_of_which_a_mask_leaves_nothing_is_refused():
     ]  # fmt: skip
     mask = np.float32([[0, 0], [-np.inf, -np.inf]])
     constants = {"mask": mask, "nothing": np.float32(0)}
-    with pytest.raises(errors.UnsupportedError, match="no comparison here"):
+    with pytest.raises(errors.UnsupportedError, match="no choice here"):
         nn.io.load(graph(nodes, constants, (2, 2, 2)))
