@@ -77,8 +77,9 @@ def _matrix(node: Node, old: int, new: int, factor: float) -> NDArray[np.float32
     stretch = named("keep_aspect_ratio_policy", "stretch") == "stretch"
     rounded = _ROUNDED.get(named("nearest_mode", "round_prefer_floor"))
     smaller = bool(named("antialias", 0)) and factor < 1 and mode != "nearest"
-    # ONNX Runtime's nearest pixel is that of a place in float32.
-    kind = np.float32 if mode == "nearest" else np.float64
+    # As ONNX Runtime computes places, of which the nearest pixel may depend on the last bit.
+    exact = how == "asymmetric" and any(node.inputs[3:])  # factors that are quotients of sizes
+    kind = np.float32 if mode == "nearest" and not exact else np.float64
     places = _places(how, old, new, kind(factor)) if stretch and not smaller else None
     if mode == "nearest" and places is not None and rounded is not None:
         chosen = np.zeros((new, old), np.float32)

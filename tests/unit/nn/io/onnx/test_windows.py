@@ -46,6 +46,16 @@ def test_sequences_images_and_volumes_get_other_sizes(rank, how, rule, data):
     expect_same(graphs, x)
 
 
+def test_a_place_between_two_elements_goes_to_the_one_of_onnx_runtime():
+    for rule, number in product(ROUNDED, (2, 4, 8, 14, 0.6, 1.4)):
+        options = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": rule}
+        size = isinstance(number, int)
+        names = ["x", "", "", "s"] if size else ["x", "", "s"]
+        nodes = [node("Resize", names, "y", mode="nearest", **options)]
+        wanted = np.array([2, 3, number]) if size else np.float32([1, 1, number])
+        expect_same(graph(nodes, {"s": wanted}, (1, 3, 7)), random(2, 3, 7))
+
+
 @pytest.mark.parametrize("rank", SIZES)
 def test_a_factor_that_is_not_whole_takes_the_nearest_elements(rank):
     for factor in (0.5, 1.5, 2.3):
