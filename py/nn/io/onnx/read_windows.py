@@ -157,6 +157,10 @@ def _of_one_group(reader: Reader, node: Node, kernel: Array) -> Array:
     groups: Any = node.attributes.get("group", 1)
     if groups == 1:
         return kernel
+    if not isinstance(groups, int) or groups < 1 or len(kernel) % groups:
+        raise UnsupportedError(
+            f"{where(node)}: expected groups of the {len(kernel)} channels, received {groups}"
+        )
     channels, filters = kernel.shape[0] // groups, kernel.shape[1]
     reader.claim(kernel.nbytes * groups, where(node))
     whole = np.zeros((len(kernel), filters * groups, *kernel.shape[2:]), kernel.dtype)

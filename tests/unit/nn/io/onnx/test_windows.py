@@ -97,6 +97,13 @@ def test_groups_take_no_more_memory_than_there_is():
         nn.io.load(graph([made], {"w": random(3000, 1, 2, 2)}, (1, 3000, 2, 2)))
 
 
+@pytest.mark.parametrize("groups", [0, -2, 3])
+def test_groups_that_do_not_divide_the_channels_are_refused(groups):
+    made = node("ConvTranspose", ["x", "w"], "y", group=groups)
+    with pytest.raises(errors.UnsupportedError, match="expected groups of the 4 channels"):
+        nn.io.load(graph([made], {"w": random(4, 1, 2, 2)}, (1, 4, 2, 2)))
+
+
 @pytest.mark.parametrize("rank", SIZES)
 @pytest.mark.parametrize("positive", [False, True])
 def test_the_largest_of_elements_that_lie_apart(rank, positive):
