@@ -180,7 +180,7 @@ def elu_with(alpha: float = 1.0) -> Activation:
 
 
 def relu_with(
-    max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
+    negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Activation:
     """Return Keras' general relu: f(x) = x between `threshold` and `max_value`."""
     if not negative_slope and not threshold and max_value in (None, 6):
@@ -197,12 +197,6 @@ def relu_with(
         out[...] = dy * slope
 
     return Activation("relu", forward, gradient, from_output=False)
-
-
-def _relu_family(
-    negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
-) -> Activation:
-    return relu_with(max_value, negative_slope, threshold)
 
 
 def along(name: str, axis: int) -> Activation:
@@ -254,7 +248,7 @@ _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
 
 LINEAR = Activation("linear", _linear, _linear_gradient, increasing=True)
-RELU = of_kernel("relu", _relu_family, fused=True)
+RELU = of_kernel("relu", relu_with, fused=True)
 RELU6 = of_kernel("relu6", fused=True)
 SIGMOID = of_kernel("sigmoid")
 TANH = of_kernel("tanh")

@@ -72,7 +72,7 @@ class ReLU(Elementwise):
         self.max_value = max_value
         self.negative_slope = negative_slope
         self.threshold = threshold
-        self.function = activations.relu_with(max_value, negative_slope, threshold)
+        self.function = activations.relu_with(negative_slope, max_value, threshold)
 
 
 class LeakyReLU(Elementwise):
@@ -105,7 +105,7 @@ class ThresholdedReLU(Elementwise):
     def __init__(self, theta: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
         self.theta = theta
-        self.function = activations.relu_with(None, 0.0, theta)
+        self.function = activations.relu_with(threshold=theta)
 
 
 class PReLU(Layer):

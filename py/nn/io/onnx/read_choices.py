@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from nn.io.onnx.messages import Node
 from nn.io.onnx.reader import Reader, Symbol
 
@@ -69,8 +67,7 @@ class _Side:
                                                           offset=-turn * c)  # fmt: skip
             part, factor = reader.apply("ReLU", z), factor * turn
         else:
-            least = np.nextafter(np.float32(c), np.float32(np.inf))  # a ReLU keeps the threshold
-            part = reader.apply("ReLU", y, threshold=float(least))
+            part = reader.apply("ReLU", y, threshold=c)
             part = part if self.beyond else reader.apply("Subtract", y, part)
         return part if factor == 1 else reader.apply("Rescaling", part, scale=factor)
 

@@ -30,14 +30,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.generic]
 
 
-def save(
-    model: Model,
-    *,
-    include_optimizer: bool = False,
-    quantization: Mapping[str, Globs] | None = None,
-) -> bytes:
-    """Return the files of `save_files` as a zip archive."""
-    return pack(save_files(model, include_optimizer=include_optimizer, quantization=quantization))
+def save(model: Model, **options: Any) -> bytes:
+    """Return the files of `save_files`, with its options, as a zip archive."""
+    return pack(save_files(model, **options))
 
 
 def save_files(
