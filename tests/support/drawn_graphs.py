@@ -336,7 +336,7 @@ def check(data: bytes, d: Drawing) -> Exception | None:
         return error
     orders = [last(expected), expected] if turned else [last(expected)]
     # The batch is the first axis, wherever the graph has it.
-    if any(each.op_type == "Unsqueeze" for each in d.nodes):
+    if any(each.op_type in ("Flatten", "Unsqueeze") for each in d.nodes):
         orders += [np.moveaxis(expected, axis, 0) for axis in range(1, expected.ndim)]
     assert any(
         received.shape == order.shape and np.allclose(received, order, rtol=1e-3, atol=1e-4)

@@ -59,7 +59,11 @@ def surrounded(
                 [_numbers(reader, node, x, place, n, value)] if n else [] for n in counts
             )
         elif mode in _SPANS:
-            first, last = (_parts(reader, x, place, spans) for spans in _SPANS[mode](*counts))
+            size = x.tensor.shape[place]
+            if mode == "reflect" and size is not None and max(counts) >= size:
+                raise UnsupportedError(f"{where(node)}: no pads {[*counts]} of {size} here")
+            spans = _SPANS[mode](*counts, size or _MOST + 1)
+            first, last = (_parts(reader, x, place, some) for some in spans)
         else:
             raise UnsupportedError(f"{where(node)}: no mode {mode!r} here")
         if any(counts):
@@ -71,24 +75,30 @@ def surrounded(
 Spans = list[list[int | None]]
 
 
-def _reflected(before: int, after: int) -> tuple[Spans, Spans]:
+def _reflected(before: int, after: int, size: int) -> tuple[Spans, Spans]:
     return [[before, 0, -1]] * (before > 0), [[-2, -2 - after, -1]] * (after > 0)
 
 
-def _wrapped(before: int, after: int) -> tuple[Spans, Spans]:
-    return [[-before, None, 1]] * (before > 0), [[0, after, 1]] * (after > 0)
+def _wrapped(before: int, after: int, size: int) -> tuple[Spans, Spans]:
+    whole: Spans = [[None, None, 1]]  # once around for each size that a number of pads has
+    first, last = before % size, after % size
+    return (
+        [[-first, None, 1]] * (first > 0) + whole * (before // size),
+        whole * (after // size) + [[0, last, 1]] * (last > 0),
+    )
 
 
-def _edges(before: int, after: int) -> tuple[Spans, Spans]:
+def _edges(before: int, after: int, size: int) -> tuple[Spans, Spans]:
     return [[0, 1, 1]] * before, [[-1, None, 1]] * after
 
 
-_SPANS: dict[str, Callable[[int, int], tuple[Spans, Spans]]] = {
+_SPANS: dict[str, Callable[[int, int, int], tuple[Spans, Spans]]] = {
     "edge": _edges,
     "reflect": _reflected,
     "wrap": _wrapped,
 }
-"""Mode -> the parts of an axis that stand before it, and those after it."""
+"""Mode -> the parts of an axis that stand before it, and those after it: for the numbers of both,
+and the axis' size."""
 
 
 def _parts(reader: Reader, x: Symbol, place: int, spans: Spans) -> list[Symbol]:

@@ -510,6 +510,7 @@ def _alone(reader: Reader, node: Node, value: Turned, axis: int) -> tuple[Turned
         raise UnsupportedError(
             f"{where(node)}: expected an axis beside the batch's, received {value.sizes}"
         )
+    value = value.placed(axis)
     return value, value.axes[axis][0]
 
 

@@ -147,3 +147,31 @@ def test_a_sign_that_gives_back_what_an_absolute_value_took():
     for wrong in (node("Mul", ["s", "x"], "m"), node("Add", ["s", "r"], "m")):
         with pytest.raises(errors.UnsupportedError, match=r"Sign .*: no sign here"):
             nn.io.load(graph([*nodes[:3], wrong, nodes[4]], {}, (1, 2, 7, 9)))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_cyclic_pads_go_round_as_often_as_there_are_sizes_in_them(size):
+    for before, after in product(range(2 * size + 2), repeat=2):
+        pads = np.array([0, 0, before, 0, 0, after], np.int64)
+        data = graph([node("Pad", ["x", "p"], "y", mode="wrap")], {"p": pads}, (1, 2, size), 19)
+        expect_same(data, random(2, 2, size))
+
+
+def test_mirrored_pads_are_refused_of_an_axis_that_is_no_longer_than_they_are():
+    pads = np.array([0, 0, 3, 0, 0, 0], np.int64)
+    made = node("Pad", ["x", "p"], "y", mode="reflect")
+    with pytest.raises(errors.UnsupportedError, match=r"no pads \[3, 0\] of 3"):
+        nn.io.load(graph([made], {"p": pads}, (1, 2, 3)))
+
+
+def test_a_part_of_an_axis_of_one_element_is_taken_where_another_axis_has_the_batch():
+    """The engine's shape has no place for that axis."""
+    numbers = {"ones": [-1, 2, 1, 1, 1], "first": [0], "end": [9], "axis": [1], "apart": [-1, 2]}
+    constants = {name: np.array(given, np.int64) for name, given in numbers.items()}
+    nodes = [
+        node("Reshape", ["x", "ones"], "a"),
+        node("Flatten", ["a"], "b", axis=2),
+        node("Slice", ["b", "first", "end", "axis"], "c"),
+        node("Reshape", ["c", "apart"], "y"),
+    ]
+    expect_same(graph(nodes, constants, (1, 2)), random(3, 2))
