@@ -39,6 +39,7 @@
 
   async function diagnose(busy) {
     const wrong = await self.farcallExamine(busy);
+    if (!["loading", "error"].includes(root.dataset.phase)) return; // it is ready meanwhile
     if (!wrong?.length || document.getElementById("failure-files")) return;
     stop();
     const what = tr("Files of this page are missing, or the server sends them wrongly.");

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.site import Slow, Status, Truncated
+from tests.support.site import Held, Slow, Status, Truncated
 from tests.support.webkit import WebKit
 from tools.serve import ROOT
 
@@ -82,6 +82,27 @@ def loads_again(page, name="Retry"):
     page.execute_script("globalThis.former = true")
     page.button(name).click()
     page.until("!globalThis.former && document.documentElement.dataset.phase")
+
+
+AT_ONCE = """
+const timer = globalThis.setTimeout;
+globalThis.setTimeout = (action, delay) => timer(action, delay === 15000 ? 0 : delay);
+"""
+EXAMINED = "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/simd.so'))"
+
+
+def test_a_page_that_is_ready_when_its_files_have_been_examined_has_not_failed(site, open_page):
+    late = Held(code=404)
+    site.faults = {"*/simd.so": late}
+    page = open_page()
+    page.expect_console("404")
+    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": AT_ONCE})
+    page.get(site.url)
+    page.wait_for_phase("ready")
+    late.go.set()
+    page.until(EXAMINED)
+    assert page.phase == "ready"
+    assert page.execute_script("return document.getElementById('failure').hidden")
 
 
 NEVER = {

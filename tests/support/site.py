@@ -110,14 +110,19 @@ class Hangs(Fault):
 
 @dataclass
 class Held(Fault):
-    """The server answers once `go` is set: until then a page is where a test looks at it."""
+    """The server answers, perhaps an error, once `go` is set: until then a page is where a test
+    looks at it."""
 
     go: threading.Event = field(default_factory=threading.Event)
+    code: int = 200
 
     def apply(self, handler: SiteHandler, body: bytes) -> None:
         while not (self.go.wait(0.05) or handler.site.closing.is_set()):
             pass
-        handler.send_body(body)
+        if self.code == 200:
+            handler.send_body(body)
+        else:
+            handler.send_error(self.code)
 
 
 @dataclass
