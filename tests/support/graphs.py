@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import nn
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
@@ -71,3 +72,13 @@ def runtime(data: bytes, *inputs: Any) -> Any:
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
     return session.run(None, dict(zip(names, inputs, strict=True)))
+
+
+def expect_same(data: bytes, *arrays: Any, rtol: float = 1e-5, atol: float = 1e-5) -> Any:
+    """Compare what nn and ONNX Runtime predict for each array; return nn's model."""
+    model = nn.io.load(data)
+    for x in arrays:
+        (expected,) = runtime(data, x)
+        made = model.predict_on_batch(last(x))
+        np.testing.assert_allclose(made, last(expected), rtol=rtol, atol=atol)
+    return model

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nn.io import errors
 from onnx import TensorProto
 
-from tests.support.graphs import graph, last, node, runtime
+from tests.support.graphs import expect_same, graph, node, runtime
 
 FILES = Path(__file__).parent / "files"
 RNG = np.random.default_rng(0)
@@ -24,14 +24,6 @@ IMAGE, STEPS, ROWS = (2, 3, 4, 5), (2, 3, 4), (2, 6)
 
 def random(*shape):
     return RNG.normal(size=shape).astype(np.float32)
-
-
-def expect_same(data, x):
-    loaded = nn.io.load(data)
-    (expected,) = runtime(data, x)
-    made = loaded.predict_on_batch(last(x))
-    np.testing.assert_allclose(made, last(expected), rtol=1e-5, atol=1e-5)
-    return loaded
 
 
 # One axis rule on both ends.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn.io import errors
 
-from tests.support.graphs import REFUSALS, graph, last, node, runtime
+from tests.support.graphs import REFUSALS, expect_same, graph, node, runtime
 
 RNG = np.random.default_rng(0)
 SIZES = {1: (11,), 2: (7, 9), 3: (4, 5, 6)}
@@ -17,12 +17,6 @@ SIZES = {1: (11,), 2: (7, 9), 3: (4, 5, 6)}
 
 def random(*shape):
     return RNG.normal(size=shape).astype(np.float32)
-
-
-def expect_same(data, x):
-    (expected,) = runtime(data, x)
-    made = nn.io.load(data).predict_on_batch(last(x))
-    np.testing.assert_allclose(made, last(expected), rtol=1e-5, atol=1e-5)
 
 
 HOW = ["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"]
