@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from tests.browser import test_hosting as hosting
+from tests.conftest import SPARING
 from tests.support import digits, embed, pad
 from tests.support.chromium import Page
 from tests.support.firefox import Firefox
@@ -61,7 +62,8 @@ NO_GPU = {
     "webkit": "this browser has no WebGPU",
 }
 # A page runs under WebKit's last compiler in test_hosting: this one starts twice, and is framed.
-ENGINES = {"chromium": Page, "firefox": Firefox, "webkit": partial(WebKit, sparing=True)}
+CHROMIUM = partial(Page, *SPARING, shell=bool(SPARING))
+ENGINES = {"chromium": CHROMIUM, "firefox": Firefox, "webkit": partial(WebKit, sparing=True)}
 # Nearly all other tests run in it as most hosts serve a page: not isolated.
 ISOLATES = "chromium"
 
