@@ -75,8 +75,12 @@ class Serving:
         try:
             args: "list[Value]" = []
             more: "Value" = None
-            if len(frame) < length or (length > 4 and type(frame[4]) is not list):
-                raise errors.ProtocolError(f"expected {length} fields, received {frame!r}")
+            if (
+                len(frame) < length
+                or type(frame[3]) is not list
+                or (length > 4 and type(frame[4]) is not list)
+            ):
+                raise errors.ProtocolError(f"expected {length} fields, received {frame}")
             self._codec.arrived = buffers  # a key of the path may be bytes
             if len(frame) > length:
                 result = self._building(run, frame, length, buffers)
