@@ -119,6 +119,7 @@ TRAINING = (
     "py/nn/federated.py",
     "py/nn/io/*/write_c*.py",  # write_config of keras, write_checks of tfjs
     "py/nn/io/**/checkpoint.py",
+    "py/nn/io/tfjs/masks.py",
     "py/nn/io/tfjs/write.py",
     "py/nn/kernels/optimizer.py",
     "py/nn/losses",

@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nn.graph import Node, SymbolicTensor
 from nn.io.errors import UnsupportedError
-from nn.io.keras.read_config import STATES_AFTER
+from nn.io.tfjs.masks import Call, Flow
 from nn.models.model import Model
-
-# Merging layers that leave masked steps out here, and not there.
-_MASKED_OTHERWISE = ("Maximum", "Minimum", "Multiply", "Softmax")
 
 # The least and the most axes of an input there, the batch's counted.
 _AXES = {
@@ -48,17 +44,16 @@ def config(model: Model) -> dict[str, Any]:
 
 def check(model: Model) -> None:
     """Raise UnsupportedError for a call of a layer that TensorFlow.js would compute otherwise."""
-    masked: set[SymbolicTensor] = set()
-    for node in model.graph.nodes:
-        layer = node.layer
+    flow = Flow()
+    flow.follow(model.graph)
+    otherwise = {*flow.differing()}
+    for call in flow.calls:
+        layer = call.node.layer
         if isinstance(layer, Model):
-            check(layer)
             continue
-        _check_axes(layer, len(node.inputs[0].shape))
-        for reason in _reasons(node, [tensor in masked for tensor in node.inputs]):
+        _check_axes(layer, len(call.node.inputs[0].shape))
+        for reason in _reasons(call, call in otherwise):
             raise UnsupportedError(f"layer {layer.name!r} ({type(layer).__name__}): {reason}")
-        if layer.begins_mask or (layer.supports_masking and masked.intersection(node.inputs)):
-            masked.update(node.outputs)
 
 
 def _check_axes(layer: Any, rank: int) -> None:
@@ -82,19 +77,16 @@ def _is_last(axis: Any, rank: int) -> bool:
     return axis in (-1, rank - 1, [rank - 1])
 
 
-def _reasons(node: Node, masks: list[bool]) -> Iterator[str]:
-    layer: Any = node.layer
-    kind, rank = type(layer).__name__, len(node.inputs[0].shape)
+def _reasons(call: Call, otherwise: bool) -> Iterator[str]:
+    layer: Any = call.node.layer
+    kind, rank = type(layer).__name__, len(call.node.inputs[0].shape)
     axis = getattr(layer, "axis", -1)
     if kind == "Concatenate" and isinstance(axis, int) and axis < -1:
         yield f"TensorFlow.js takes axis={axis} for another; write axis={axis + rank}"
-    if layer.masking is False and any(masks):
-        yield "TensorFlow.js hands masks on here"
-    if kind in STATES_AFTER and masks[1:] and masks[0] and not layer.masking:
-        yield "TensorFlow.js leaves masked steps out here, beside initial states"
-    if kind in _MASKED_OTHERWISE and any(masks):
-        yield "TensorFlow.js leaves no masked steps out here"
-    if kind == "Bidirectional" and layer.return_sequences and any(masks):
+    if otherwise:
+        yield "TensorFlow.js leaves other masked steps out here"
+    if kind == "Bidirectional" and layer.return_sequences and any(call.here):
         yield "TensorFlow.js gives masked steps another output here"
-    if kind == "Concatenate" and any(masks) and not all(masks) and not _is_last(axis, rank):
+    some = any(call.there) and not all(call.there)
+    if kind == "Concatenate" and some and not _is_last(axis, rank):
         yield "TensorFlow.js expects a mask of all inputs or of none"

@@ -103,12 +103,46 @@ def alone(kind, options, x):
     return nn.Model(entries, CLASSES[kind](**options)(*entries)), [x, 0.5 * x + 0.1][:count]
 
 
-def masked(kind, options, which):
-    """The layer after one or two embeddings, of which some mask their zeros."""
+def masked(kind, options, which, end=None):
+    """The layer after one or two embeddings, of which some mask their zeros, and before another."""
     count = 2 if kind in SEVERAL else 1
     entries = [nn.Input((6,), name=f"x{i}") for i in range(count)]
     found = [nn.Embedding(9, 4, mask_zero=i in which)(x) for i, x in enumerate(entries)]
-    return nn.Model(entries, CLASSES[kind](**options)(*found)), [WORDS, WORDS[::-1]][:count]
+    y = CLASSES[kind](**options)(*found)
+    return nn.Model(entries, end()(y) if end else y), [WORDS, WORDS[::-1]][:count]
+
+
+def in_masks():
+    """Every layer on masked steps, before what reads a mask here or there."""
+    ends = [None, lambda: nn.LSTM(3), lambda: nn.TimeDistributed(nn.Softmax()),
+            nn.GlobalAveragePooling1D]  # fmt: skip
+    for kind in CLASSES.keys() - {"InputLayer"}:
+        options = NEEDED.get(kind, {})
+        every = {"return_sequences": True} if "return_sequences" in CLASSES[kind].fields else {}
+        for which in [(0,), (1,), (0, 1)] if kind in SEVERAL else [(0,)]:
+            for end in ends:
+                if options is not None:
+                    yield lambda a=(kind, {**options, **every}, which, end): masked(*a)
+    for which in ((0,), (0, 1)):
+        for end in ends:
+            yield lambda w=which, e=end: masked("Concatenate", {"axis": 1}, w, e)
+    for layer in (lambda: nn.Bidirectional(nn.LSTM(3)), lambda: nn.RNN(nn.LSTMCell(3)),
+                  lambda: nn.RNN(nn.GRUCell(2, reset_after=False), return_sequences=True),
+                  lambda: nn.TimeDistributed(nn.Dense(2)), lambda: inside(nn.LSTM(3)),
+                  lambda: inside(nn.Dense(3))):  # fmt: skip
+        yield lambda layer=layer: after_mask(layer())
+        yield lambda layer=layer: after_mask(layer(), nn.RepeatVector(2), nn.LSTM(2))
+        yield lambda layer=layer: after_mask(layer(), nn.LSTM(2))
+    rows = np.where(RNG.random((2, 6, 1)) < 0.5, 1.0, ROWS).astype(np.float32)
+    for layer in (nn.LSTM(3), nn.Flatten(), nn.GlobalAveragePooling1D()):
+        yield lambda layer=layer: (
+            nn.Sequential([nn.Input((6, 4)), nn.Masking(1.0), layer]),
+            [rows],
+        )
+
+
+def inside(layer):
+    return nn.Sequential([nn.Input((6, 4)), layer])
 
 
 def stacks():
@@ -166,10 +200,13 @@ def around(layer, x):
     return nn.Model(entry, layer(entry)), [x]
 
 
-def after_mask(layer):
-    """The layer after an embedding that masks zeros."""
+def after_mask(*layers):
+    """The layers after an embedding that masks zeros."""
     entry = nn.Input((6,))
-    return nn.Model(entry, layer(nn.Embedding(9, 4, mask_zero=True)(entry))), [WORDS]
+    y = nn.Embedding(9, 4, mask_zero=True)(entry)
+    for layer in layers:
+        y = layer(y)
+    return nn.Model(entry, y), [WORDS]
 
 
 def from_states(layer, count):
@@ -183,19 +220,10 @@ def from_states(layer, count):
 def built():
     makers = [lambda c=c: alone(*c) for c in cases()]
     makers += [lambda layer=layer, x=x: around(layer, x) for layer, x in wrapped()]
-    for layer in (nn.Bidirectional(nn.LSTM(3)), nn.Bidirectional(nn.LSTM(3, return_sequences=True)),
-                  nn.RNN(nn.LSTMCell(3)), nn.TimeDistributed(nn.Dense(2)),
-                  nn.RNN([nn.SimpleRNNCell(3), nn.GRUCell(2, reset_after=False)])):  # fmt: skip
-        makers.append(lambda layer=layer: after_mask(layer))
+    makers += in_masks()
     with_states = ((nn.LSTM(3), 2), (nn.RNN(nn.LSTMCell(3)), 2), (nn.Bidirectional(nn.LSTM(3)), 4))
     for layer, count in with_states:
         makers.append(lambda layer=layer, count=count: from_states(layer, count))
-    kinds = ("Dense", "LSTM", "Softmax", "Flatten", "Concatenate", *MERGES, "BatchNormalization")
-    for kind in kinds:
-        options = NEEDED.get(kind, {})
-        several = [(0,), (1,), (0, 1)] if kind in SEVERAL else [(0,)]
-        makers += [lambda k=kind, o=options, w=w: masked(k, o, w) for w in several]
-    makers += [lambda w=w: masked("Concatenate", {"axis": 1}, w) for w in ((0,), (0, 1))]
     makers += [lambda s=s: s for s in stacks()]
     for make in makers:
         try:
@@ -295,6 +323,11 @@ def test_what_is_saved_has_as_many_axes_as_tensorflow_js_takes():
         (lambda: alone("Flatten", {}, FLAT), "3 to 6 axes, received 2"),
         (lambda: masked("Softmax", {}, (0,)), "masked steps"),
         (lambda: masked("Multiply", {}, (1,)), "masked steps"),
+        (lambda: masked("Dense", {"units": 2}, (0,), nn.GlobalAveragePooling1D), "masked steps"),
+        (
+            lambda: masked("Conv1D", {"filters": 2, "kernel_size": 1}, (0,), lambda: nn.LSTM(2)),
+            "masked steps",
+        ),
         (lambda: masked("Concatenate", {"axis": 1}, (0,)), "all inputs or of none"),
     ],
 )
