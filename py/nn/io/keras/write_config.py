@@ -332,13 +332,13 @@ def _expect_name(name: str) -> None:
 _KERAS2_CLASSES = {
     "Activation", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D",
     "AveragePooling3D", "BatchNormalization", "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose",
-    "ConvLSTM2D", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Embedding",
-    "Flatten", "GRU", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "InputLayer", "LSTM",
-    "LayerNormalization", "LeakyReLU", "Masking", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
-    "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Rescaling",
-    "Reshape", "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
-    "ThresholdedReLU", "UpSampling2D", "ZeroPadding2D",
+    "Conv3D", "Conv3DTranspose", "ConvLSTM2D", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot",
+    "Dropout", "ELU", "Embedding", "Flatten", "GRU", "GaussianDropout", "GaussianNoise",
+    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
+    "InputLayer", "LSTM", "LayerNormalization", "LeakyReLU", "Masking", "MaxPooling1D",
+    "MaxPooling2D", "MaxPooling3D", "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "ReLU",
+    "RepeatVector", "Rescaling", "Reshape", "SeparableConv2D", "SimpleRNN", "Softmax",
+    "SpatialDropout1D", "SpatialDropout2D", "ThresholdedReLU", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 
 # Layers around others, and what stands inside them alone.
@@ -365,7 +365,7 @@ _KERAS2_FIXED: dict[str, Any] = {
 }
 
 
-_UNDILATED = ("Conv2DTranspose", "DepthwiseConv2D")
+_UNDILATED = ("Conv2DTranspose", "Conv3DTranspose", "DepthwiseConv2D")
 
 
 def _keras2_item(layer: Json, inside: str = "") -> Json:
@@ -401,8 +401,13 @@ def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
     """Convert settings that have other names in TensorFlow.js."""
     if class_name == "ELU" and config["alpha"] != 1:
         raise UnsupportedError(f"layer {config['name']!r}: TensorFlow.js supports alpha=1 only")
-    if class_name.endswith("Pooling3D") and config["padding"] == "same":
-        raise UnsupportedError(f"layer {config['name']!r}: TensorFlow.js pads volumes otherwise")
+    if "3D" in class_name and config["padding"] == "same":
+        window = config.get("pool_size") or config["kernel_size"]
+        if np.greater(config["strides"] or 1, window).any():
+            raise UnsupportedError(
+                f"layer {config['name']!r}: TensorFlow.js pads volumes otherwise where strides are "
+                "above the window's size"
+            )
     if class_name in _UNDILATED and np.max(config["dilation_rate"]) > 1:
         raise UnsupportedError(
             f"layer {config['name']!r} ({class_name}): TensorFlow.js computes another "

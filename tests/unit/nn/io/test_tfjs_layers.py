@@ -10,6 +10,7 @@ from nn.io import errors, tfjs
 from nn.layers import CLASSES
 
 from tests.support import tensorflowjs
+from tools import breadth
 
 RNG = np.random.default_rng(0)
 
@@ -28,6 +29,7 @@ NEEDED = {
     "CenterCrop": {"height": 2, "width": 2}, "Conv1D": {"filters": 2, "kernel_size": 3},
     "ConvLSTM1D": {"filters": 2, "kernel_size": 3}, "ConvLSTM2D": {"filters": 2, "kernel_size": 3},
     "Conv2D": {"filters": 2, "kernel_size": 3}, "Conv2DTranspose": {"filters": 2, "kernel_size": 3},
+    "Conv3D": {"filters": 2, "kernel_size": 2}, "Conv3DTranspose": {"filters": 2, "kernel_size": 2},
     "Dense": {"units": 3}, "DepthwiseConv2D": {"kernel_size": 3}, "Dot": {"axes": 2},
     "Dropout": {"rate": 0.5}, "AlphaDropout": {"rate": 0.5}, "GaussianDropout": {"rate": 0.5},
     "SpatialDropout1D": {"rate": 0.5}, "SpatialDropout2D": {"rate": 0.5},
@@ -95,6 +97,9 @@ def cases():
     for kernel, stride in ((1, 1), (1, 2), (2, 3), (3, 2), (4, 2)):
         options = {"filters": 2, "kernel_size": kernel, "strides": stride, "padding": "same"}
         yield from ((kind, options, IMAGE) for kind in ("Conv2D", "Conv2DTranspose"))
+        yield from ((kind, options, VOLUME) for kind in ("Conv3D", "Conv3DTranspose"))
+        options = {"pool_size": kernel, "strides": stride, "padding": "same"}
+        yield from ((kind, options, VOLUME) for kind in ("AveragePooling3D", "MaxPooling3D"))
 
 
 def alone(kind, options, x):
@@ -239,8 +244,19 @@ def built():
         yield model, xs
 
 
+# Their shapes or sizes of pictures are others there.
+NOT_SAVED = {"categoryencoding", "centercrop", "randomwidth", "resizing"}
+
+
 def flat(outputs):
     return outputs if isinstance(outputs, list) else [outputs]
+
+
+def layers_there():
+    """The layers of TensorFlow.js, in lower case."""
+    source = (breadth.TFJS / breadth.SOURCES["layers"][0]).read_text()
+    names = {n for n in breadth.FUNCTION.findall(source) if not breadth.ALIASES.fullmatch(n)}
+    return {name.lower() for name in names if not name.endswith(("Cell", "Cells"))}
 
 
 def test_what_is_saved_predicts_the_same_in_tensorflow_js():
@@ -260,6 +276,8 @@ def test_what_is_saved_predicts_the_same_in_tensorflow_js():
     assert len(tasks) > 150
     assert len(refused) > 50
     assert all("layer '" in text for text in refused)
+    saved = {type(layer).__name__.lower() for model, _ in expected for layer in model.layers}
+    assert layers_there() - saved == NOT_SAVED
     for answer, (model, outputs) in zip(tensorflowjs.ask(tasks), expected, strict=True):
         settings = model.layers[-1].get_config()
         assert "error" not in answer, (settings, answer["error"])
