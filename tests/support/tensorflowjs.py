@@ -32,8 +32,17 @@ const run = (model, inputs) => {
   const tensors = inputs.map(({values, shape}) => tf.tensor(values, shape));
   return [model.predict(tensors.length > 1 ? tensors : tensors[0])].flat().map(plain);
 };
+async function saved(model, includeOptimizer) {
+  let found;
+  const handler = tf.io.withSaveHandler(async artifacts => { found = artifacts; return {}; });
+  await model.save(handler, {includeOptimizer});
+  const {modelTopology, weightSpecs, trainingConfig, weightData} = found;
+  const weights = Buffer.from(new Uint8Array(weightData)).toString('base64');
+  return {modelTopology, weightSpecs, trainingConfig, weights};
+}
 async function predict({files, inputs}) {
-  return {outputs: run(await load(files), inputs)};
+  const model = await load(files);
+  return {outputs: run(model, inputs), ...await saved(model, false)};
 }
 async function train(model, {inputs, targets}, steps) {
   const made = list => list.map(({values, shape}) => tf.tensor(values, shape));
@@ -48,14 +57,10 @@ async function trainOn(task) {
 async function write(task) {
   const model = await new Function('tf', task.code)(tf);
   if (task.targets) await train(model, task, task.steps);
-  let saved;
-  const handler = tf.io.withSaveHandler(async artifacts => { saved = artifacts; return {}; });
-  await model.save(handler, {includeOptimizer: Boolean(task.targets)});
-  const {modelTopology, weightSpecs, trainingConfig} = saved;
-  const weights = Buffer.from(new Uint8Array(saved.weightData)).toString('base64');
+  const file = await saved(model, Boolean(task.targets));
   const outputs = run(model, task.inputs);
   const losses = task.targets ? await train(model, task, task.steps) : [];
-  return {modelTopology, weightSpecs, trainingConfig, weights, outputs, losses};
+  return {...file, outputs, losses};
 }
 (async () => {
   await tf.setBackend('cpu');
@@ -100,9 +105,19 @@ def ask(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def task(files: Mapping[str, bytes], *inputs: Array) -> dict[str, Any]:
-    """Load a model of these files and predict: {"outputs"}, or {"error"}."""
+    """Load a model of these files, predict and save it again: as of `writing`, or {"error"}."""
     sent = {name: base64.b64encode(data).decode() for name, data in files.items()}
     return {"files": sent, "inputs": _sent(inputs)}
+
+
+def files(answer: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of a model that TensorFlow.js saved."""
+    manifest = [{"paths": ["weights.bin"], "weights": answer["weightSpecs"]}]
+    document = {"modelTopology": answer["modelTopology"], "weightsManifest": manifest}
+    return {
+        "model.json": json.dumps(document).encode(),
+        "weights.bin": base64.b64decode(answer["weights"]),
+    }
 
 
 def writing(code: str, *inputs: Array) -> dict[str, Any]:

@@ -7,7 +7,7 @@ engine lacks raises an error unless its value has no effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +90,12 @@ class Dialect:
     Attributes:
         custom: class name -> class of the custom layers in the file.
         keras2: whether names have the meaning of Keras 2 and TensorFlow.js.
+        tfjs: whether TensorFlow.js itself wrote the file.
     """
 
     custom: Mapping[str, Any]
-    keras2: bool = False
+    keras2: bool
+    tfjs: bool
 
 
 def read(
@@ -111,8 +113,9 @@ def read(
         MissingEntryError: a required part is missing.
         CorruptError: the configuration contradicts itself.
     """
-    keras2 = not (isinstance(version, str) and version.startswith("3"))
-    model = _model(document, Dialect(custom_objects or {}, keras2))
+    version = str(version)
+    dialect = Dialect(custom_objects or {}, version[:1] != "3", version[:4] == "tfjs")
+    model = _model(document, dialect)
     first: Json = next(iter(model["config"]["layers"]), {})
     if model["class_name"] == "Sequential" and first.get("class_name") != "InputLayer":
         raise MissingEntryError("topology: expected the input's shape, found none")
@@ -125,9 +128,9 @@ def _model(document: Any, dialect: Dialect) -> Json:
         raise UnsupportedError(f"topology: expected {', '.join(MODELS)}, received {class_name!r}")
     kind = MODELS[class_name].kind
     config = document.get("config")
-    if kind == "Sequential":
-        return {"class_name": kind, "config": _sequential(config, document, dialect)}
-    return {"class_name": kind, "config": _functional(config, dialect)}
+    stack = kind == "Sequential"
+    made = _sequential(config, document, dialect) if stack else _functional(config, dialect)
+    return {"class_name": kind, "config": made}
 
 
 def _sequential(config: Any, document: Json, dialect: Dialect) -> Json:
@@ -163,11 +166,10 @@ def _input_layer(layers: list[Any], settings: Json, document: Json) -> Json | No
         settings.get("build_input_shape"),
         _get(document.get("build_config"), "input_shape"),
     ]
-    shape = next((shape for shape in places if isinstance(shape, list) and shape), None)
-    if shape is None:
+    shapes = [shape for shape in places if isinstance(shape, list) and shape]
+    if not shapes:
         return None
-    config = {"name": None, "shape": shape[1:], "dtype": "float32"}
-    return {"class_name": "InputLayer", "config": config}
+    return {"class_name": "InputLayer", "config": _input({"batch_shape": shapes[0]})}
 
 
 def _get(config: Any, key: str) -> Any:
@@ -219,6 +221,8 @@ def _options(class_name: str, found: type[Layer], config: Json, dialect: Dialect
     missing = left_out(found)
     options: Json = {"dtype": _dtype(config.get("dtype"))}
     for key, value in config.items():
+        if isinstance(value, dict) and value.get("type") == "ndarray":  # a number of older Keras
+            value = value.get("value")
         name = OLDER.get((class_name, key)) or key
         if class_name == "RNN" and dialect.keras2 and name not in known:
             continue  # TensorFlow.js repeats the cell's settings beside it
@@ -238,22 +242,29 @@ def _options(class_name: str, found: type[Layer], config: Json, dialect: Dialect
 
 
 def _inert(name: str, value: Any) -> bool:
-    neutral = value is None or value is False or value in ("channels_last", 0)
-    neutral = neutral or (name in _NEUTRAL and value in _NEUTRAL[name])
+    neutral = value in (None, 0, "channels_last", *_NEUTRAL.get(name, ()))
     return neutral or name == "dtype" or name in _INERT or name.endswith("_initializer")
 
 
 def _value(class_name: str, name: str, value: Any, dialect: Dialect) -> Any:
+    undilated = class_name == "DepthwiseConv2D" and name == "dilation_rate" and value != [1, 1]
+    if dialect.tfjs and (undilated or value == "bilinear"):
+        raise UnsupportedError(
+            f"topology, {class_name}: TensorFlow.js has another {name}={value!r}"
+        )
     if name.endswith("_initializer"):
         return _initializer(value)
     if name.endswith("activation"):
         return _activation(class_name, value, dialect)
     if name.endswith("_regularizer") and isinstance(value, dict):
-        return {"class_name": value.get("class_name"), "config": _numbers(value.get("config"))}
+        known = _known(value, ("l1", "l2"), "regularizer")
+        return {"class_name": value.get("class_name"), "config": known}
     if name.endswith("_constraint") and isinstance(value, dict):
         return _constraint(class_name, value)
     if name == "axis" and isinstance(value, list) and len(value) == 1:
         return value[0]
+    if name == "target_shape" and isinstance(value, list):  # TensorFlow.js has null in place of -1
+        return [-1 if size is None else size for size in value]
     return value
 
 
@@ -261,16 +272,16 @@ def _constraint(class_name: str, value: Json) -> Json:
     found = constraints.CLASSES.get(str(value.get("class_name")))
     if found is None:
         raise UnsupportedError(f"topology, {class_name}: no constraint {value!r} here")
-    config = _settings(value, "constraint")
-    known = {key: config[key] for key in found.fields if key in config}
+    known = _known(value, found.fields, "constraint")
     return {"class_name": found.__name__, "config": known}
 
 
-def _settings(value: Json, what: str) -> Json:
+def _known(value: Json, names: Sequence[str], what: str) -> Json:
+    """Return those of an object's settings that have these names."""
     config = value.get("config") or {}
     if not isinstance(config, dict):
         raise CorruptError(f"topology: expected the settings of a {what}, received {config!r:.200}")
-    return config
+    return {name: config[name] for name in names if name in config}
 
 
 def _initializer(value: Any) -> Any:
@@ -280,17 +291,10 @@ def _initializer(value: Any) -> Any:
     found = initializers.CLASSES.get(str(value.get("class_name")))
     if found is None:
         return "zeros"
-    config = _settings(value, "initializer")
-    known = {key: config[key] for key in found.fields if key in config}
+    known = _known(value, found.fields, "initializer")
     if known.get("distribution") == "normal":
         known["distribution"] = "truncated_normal"  # its name in Keras 2
     return {"class_name": found.__name__, "config": known}
-
-
-def _numbers(config: Any) -> Json:
-    if not isinstance(config, dict):
-        raise CorruptError(f"topology: expected a regularizer's settings, received {config!r}")
-    return {key: config[key] for key in ("l1", "l2") if key in config}
 
 
 def _activation(class_name: str, value: Any, dialect: Dialect) -> Any:
@@ -302,7 +306,7 @@ def _activation(class_name: str, value: Any, dialect: Dialect) -> Any:
 
 
 def _dtype(value: Any) -> str:
-    name = _settings(value, "dtype").get("name") if isinstance(value, dict) else value
+    name = _known(value, ("name",), "dtype").get("name") if isinstance(value, dict) else value
     # Layers that compute in 16 bits in Keras have weights that float32 holds.
     if name in (
         None, "float32", "int32", "int64", "uint8", "bool", "float16", "bfloat16",
@@ -335,7 +339,7 @@ def _functional(config: Any, dialect: Dialect) -> Json:
 
 def _mask_beside_states(layers: list[Json]) -> None:
     """Let masks count where there are initial states, as in Keras 2 and TensorFlow.js."""
-    if any(_begins_mask(item) for item in layers):
+    if any(map(_begins_mask, layers)):
         for item in layers:
             if item["class_name"] in STATES_AFTER and any(c[1:] for c in item["inbound_nodes"]):
                 item["config"]["masking"] = True

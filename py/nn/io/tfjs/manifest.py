@@ -132,7 +132,6 @@ def _is_group(group: Any) -> bool:
         and isinstance(group.get("paths"), list)
         and isinstance(group.get("weights"), list)
         and all(isinstance(path, str) for path in group["paths"])
-        and all(isinstance(weight, dict) for weight in group["weights"])
     )
 
 

@@ -74,6 +74,11 @@ CODE = {
       const input = tf.input({shape: [1]});
       const words = tf.layers.embedding({inputDim: 5, outputDim: 4}).apply(input);
       return tf.model({inputs: input, outputs: stack.apply(words)});""",
+    # What is -1 in Keras is null in TensorFlow.js' files.
+    "sizes left open": """
+      return tf.sequential({layers: [
+        tf.layers.reshape({inputShape: [8, 8, 3], targetShape: [-1, 6]}),
+        tf.layers.dense({units: 2}), tf.layers.reshape({targetShape: [4, -1]})]});""",
     "another size": """
       const stack = tf.sequential({layers: [
         tf.layers.conv2d({inputShape: [16, 16, 3], filters: 2, kernelSize: 3}),
@@ -85,13 +90,24 @@ WORDS = np.array([[1, 2, 0, 0, 0], [3, 0, 0, 4, 0]], np.float32)
 INPUTS = {
     "images": IMAGES, "recurrent": STEPS, "wrapped": STEPS, "models inside": STEPS,
     "states and a mask": WORDS, "more axes": WORDS[:, :1], "another size": IMAGES,
+    "sizes left open": IMAGES,
 }  # fmt: skip
+
+
+# What TensorFlow.js computes otherwise than Keras: how it is called on 8 x 8 x 3 numbers.
+OTHERWISE = {
+    "dilation_rate": "depthwiseConv2d({kernelSize: 3, dilationRate: 2, inputShape: [8, 8, 3]})",
+    "interpolation": "upSampling2d({interpolation: 'bilinear', inputShape: [8, 8, 3]})",
+}
 
 
 @pytest.fixture(scope="module")
 def written():
-    answers = tensorflowjs.ask([tensorflowjs.writing(CODE[k], INPUTS[k]) for k in CODE])
-    return dict(zip(CODE, answers, strict=True))
+    tasks = [tensorflowjs.writing(CODE[k], INPUTS[k]) for k in CODE]
+    for call in OTHERWISE.values():
+        code = f"return tf.sequential({{layers: [tf.layers.{call}]}});"
+        tasks.append(tensorflowjs.writing(code, IMAGES))
+    return dict(zip([*CODE, *OTHERWISE], tensorflowjs.ask(tasks), strict=True))
 
 
 def document(written, *paths, rename=lambda name: name):
@@ -188,6 +204,40 @@ def test_files_are_found_in_any_folder(written, folder, shard):
         for name, data in files.items():
             archive.writestr(name, data)
     expect_same(stream.getvalue(), model, "images")
+
+
+@pytest.mark.parametrize("option", OTHERWISE)
+def test_what_tensorflow_js_computes_otherwise_is_refused_in_its_files_not_in_those_of_keras(
+    written, option
+):
+    files = tensorflowjs.files(written[option])
+    with pytest.raises(errors.UnsupportedError, match=f"TensorFlow.js has another {option}="):
+        nn.io.load(files)
+    document = json.loads(files["model.json"])
+    document["modelTopology"]["keras_version"] = "2.15.0"
+    converted = nn.io.load({**files, "model.json": json.dumps(document).encode()})
+    made = converted.predict_on_batch(IMAGES)
+    theirs = written[option]["outputs"][0]
+    assert made.shape != theirs.shape or np.abs(made - theirs).max() > 0.01
+
+
+def with_objects(value, layer=False):
+    """A topology with every number among a layer's settings as tf.keras 1 wrote those of NumPy."""
+    if isinstance(value, dict):
+        inside = "trainable" in value and "layers" not in value
+        return {key: with_objects(item, inside) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_objects(item) for item in value]
+    number = layer and type(value) in (int, float)
+    return {"type": "ndarray", "value": value} if number else value
+
+
+@pytest.mark.parametrize("kind", CODE)
+def test_numbers_may_be_objects_as_older_keras_wrote_those_of_numpy(written, kind):
+    topology = with_objects(written[kind]["modelTopology"])
+    assert '"ndarray"' in json.dumps(topology)
+    files = tensorflowjs.files({**written[kind], "modelTopology": topology})
+    expect_same(files, written[kind], kind)
 
 
 def test_teachable_machine_s_labels_are_kept(written):

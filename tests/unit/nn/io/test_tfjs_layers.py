@@ -271,18 +271,24 @@ def test_what_is_saved_predicts_the_same_in_tensorflow_js():
         again = tfjs.load(files).predict_on_batch(xs if len(xs) > 1 else xs[0])
         for a, b in zip(flat(again), flat(outputs), strict=True):
             np.testing.assert_array_equal(a, b)
-        expected.append((model, flat(outputs)))
+        expected.append((model, xs, flat(outputs)))
         tasks.append(tensorflowjs.task(files, *xs))
     assert len(tasks) > 150
     assert len(refused) > 50
     assert all("layer '" in text for text in refused)
-    saved = {type(layer).__name__.lower() for model, _ in expected for layer in model.layers}
+    saved = {type(layer).__name__.lower() for model, *_ in expected for layer in model.layers}
     assert layers_there() - saved == NOT_SAVED
-    for answer, (model, outputs) in zip(tensorflowjs.ask(tasks), expected, strict=True):
+    for answer, (model, xs, outputs) in zip(tensorflowjs.ask(tasks), expected, strict=True):
         settings = model.layers[-1].get_config()
         assert "error" not in answer, (settings, answer["error"])
         for theirs, ours in zip(answer["outputs"], outputs, strict=True):
             np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=2e-5, err_msg=str(settings))
+        if type(model.layers[-1]) is nn.SeparableConv2D and settings["depth_multiplier"] > 1:
+            continue  # TensorFlow.js does not save it, and cannot open the file either
+        back = tfjs.load(tensorflowjs.files(answer))  # as TensorFlow.js saves it again
+        again = back.predict_on_batch(xs if len(xs) > 1 else xs[0])
+        for read, ours in zip(flat(again), outputs, strict=True):
+            np.testing.assert_allclose(read, ours, rtol=1e-4, atol=2e-5, err_msg=str(settings))
 
 
 def of_axes():
