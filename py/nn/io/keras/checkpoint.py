@@ -173,6 +173,20 @@ def compile_model(
         warnings.warn(f"the optimizer starts over: {error}", RuntimeWarning, stacklevel=4)
 
 
+def for_every_output(model: Model, config: Json) -> Json:
+    """Return a `training_config` of Keras 2 or TensorFlow.js with what it means in Keras 3.
+
+    There a plain list of metrics is for each output, where it has one metric of each in Keras 3.
+    """
+    found, count = dict(config), len(model.outputs)
+    for key in ("metrics", "weighted_metrics"):
+        listed = found.get(key)
+        if count > 1 and listed and isinstance(listed, list):
+            plain = not any(isinstance(each, list) or each is None for each in listed)
+            found[key] = [listed] * count if plain else listed
+    return found
+
+
 def _chosen(config: Any) -> Any:
     """Return the optimizer of the settings, or None if there is none."""
     found = config if isinstance(config, dict) else {}

@@ -66,7 +66,10 @@ def load(
     if compile and settings:
         slots = _slots(arrays, attributes)
         listed = stores.ordered_variables(topology["config"], model)
-        part("nn.io.keras.checkpoint").compile_model(model, settings, slots, listed)
+        checkpoint = part("nn.io.keras.checkpoint")
+        if not str(version).startswith("3"):
+            settings = checkpoint.for_every_output(model, settings)
+        checkpoint.compile_model(model, settings, slots, listed)
     return model
 
 

@@ -70,7 +70,8 @@ def compile_model(
     given = expect(item, "config", dict, "trainingConfig, optimizer")
     config = {_setting(kind, key): value for key, value in given.items()}
     name, slots = _OPTIMIZERS.get(kind, (kind, 0))
-    compiled = {**training, "optimizer_config": {"class_name": name, "config": config}}
+    compiled = checkpoint.for_every_output(model, training)
+    compiled["optimizer_config"] = {"class_name": name, "config": config}
     ordered = _as_in_keras(kind, slots, config, arrays) if arrays else None
     checkpoint.compile_model(model, compiled, ordered, [*listed])
 
@@ -147,7 +148,7 @@ def settings(model: Model) -> Json:
     return {
         "optimizer_config": {"class_name": kind, "config": config},
         "loss": found if len(found) > 1 else found[0],
-        "metrics": _by_output(model, watched) if len(watched) > 1 else watched[0],
+        "metrics": watched[0] if _alike(watched) else _by_output(model, watched),
     }
 
 
@@ -226,6 +227,11 @@ def _name(value: Any, known: Mapping[str, str], what: str) -> str:
         if key not in ("name", "dtype") and option != plain[key]:
             raise UnsupportedError(f"{what} {name}: TensorFlow.js has no {key}={option!r}")
     return found
+
+
+def _alike(watched: Sequence[Sequence[str]]) -> bool:
+    """Return whether all outputs have the same metrics: a list is for each of them there."""
+    return all(each == watched[0] for each in watched)
 
 
 def _by_output(model: Model, watched: Sequence[Sequence[str]]) -> dict[str, str]:

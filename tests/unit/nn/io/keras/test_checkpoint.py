@@ -381,6 +381,44 @@ def test_a_file_of_keras_2_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "metrics", "names"),
+    [
+        ("2.15.0", ["mae", "mse"], ["dense_mae", "dense_mse", "relu_mae", "relu_mse"]),
+        ("2.15.0", ["mae"], ["dense_mae", "relu_mae"]),
+        ("2.15.0", [["mae"], ["mse"]], ["dense_mae", "relu_mse"]),
+        ("3.10.0", ["mae", "mse"], ["dense_mae", "relu_mse"]),
+    ],
+)
+def test_a_list_of_metrics_is_for_each_output_in_files_of_keras_2(
+    version: str, metrics: list[Any], names: list[str]
+) -> None:
+    settings: dict[str, dict[str, Any]] = {
+        "in": {"batch_input_shape": [None, 2], "dtype": "float32"},
+        "dense": {"units": 3}, "relu": {"activation": "relu"},
+    }  # fmt: skip
+    kinds = zip(
+        ("InputLayer", "Dense", "Activation"), settings, [[], ["in"], ["dense"]], strict=True
+    )
+    layers = [
+        {"class_name": kind, "name": name, "config": {"name": name, **settings[name]},
+         "inbound_nodes": [[[source, 0, 0, {}]] for source in sources]}
+        for kind, name, sources in kinds
+    ]  # fmt: skip
+    config = {"name": "old", "layers": layers, "input_layers": [["in", 0, 0]],
+              "output_layers": [["dense", 0, 0], ["relu", 0, 0]]}  # fmt: skip
+    training = {"loss": "mse", "metrics": metrics,
+                "optimizer_config": {"class_name": "SGD", "config": {}}}  # fmt: skip
+    data = older(
+        model_config=json.dumps({"class_name": "Functional", "config": config}),
+        training_config=json.dumps(training),
+        keras_version=version,
+    )
+    x, y = np.ones((1, 2), np.float32), np.ones((1, 3), np.float32)
+    logs = nn.io.load(data).test_on_batch(x, [y, y], return_dict=True)
+    assert [name for name in logs if not name.endswith("loss")] == names
+
+
+@pytest.mark.parametrize(
     ("attributes", "error", "message"),
     [
         ({"model_config": None}, errors.MissingEntryError, "a file of weights alone"),
