@@ -6,6 +6,7 @@ options by themselves.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +45,7 @@ def config(model: Model) -> dict[str, Any]:
 
 def check(model: Model) -> None:
     """Raise UnsupportedError for a call of a layer that TensorFlow.js would compute otherwise."""
+    _check_tensors(model)
     flow = Flow()
     flow.follow(model.graph)
     otherwise = {*flow.differing()}
@@ -54,6 +56,24 @@ def check(model: Model) -> None:
         _check_axes(layer, len(call.node.inputs[0].shape))
         for reason in _reasons(call, call in otherwise):
             raise UnsupportedError(f"layer {layer.name!r} ({type(layer).__name__}): {reason}")
+
+
+def _check_tensors(model: Model) -> None:
+    """Raise UnsupportedError where a tensor is used so that TensorFlow.js frees it too early, or
+    does not return it (tfjs-layers/src/engine/executor.ts)."""
+    graph = model.graph
+    if len({*graph.outputs}) < len(graph.outputs):
+        raise UnsupportedError(f"{model.name}: TensorFlow.js has each output once, received twice")
+    readers = Counter(tensor for node in graph.nodes for tensor in {*node.inputs})
+    for node in graph.nodes:
+        for tensor in {*node.inputs} - {*graph.inputs, *graph.outputs}:
+            if node.inputs.count(tensor) > 1 and readers[tensor] > 1:
+                raise UnsupportedError(
+                    f"layer {node.layer.name!r} ({type(node.layer).__name__}): TensorFlow.js frees "
+                    "a tensor that one call reads twice, before other calls read it"
+                )
+        if isinstance(node.layer, Model):
+            _check_tensors(node.layer)
 
 
 def _check_axes(layer: Any, rank: int) -> None:

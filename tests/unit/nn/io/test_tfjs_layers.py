@@ -159,11 +159,26 @@ def stacks():
     for shape in ((-1, 2), (2, -1)):
         layers = [nn.Input((6,)), nn.Reshape(shape), nn.Flatten(), nn.Dense(2)]
         yield nn.Sequential(layers), [WORDS]
+    yield from twice()
     for calls in (1, 2):
         entry = nn.Input((6,))
         inner = nn.Sequential([nn.Input((6,)), nn.Dense(4), nn.Dense(6, name="last")])
         y = inner(inner(entry)) if calls == 2 else inner(entry)
         yield nn.Model(entry, [y, nn.Dense(2, name="head")(inner(entry))]), [WORDS]
+
+
+def twice():
+    """Models in which one call reads a tensor twice: an input or what a layer made of it, alone or
+    before another call, beside an output that it is."""
+    for make in (lambda x: x, nn.Dense(6)):
+        for ending in (nn.Dense(2), lambda *both: nn.Add()(both)):
+            entry = nn.Input((6,))
+            x = make(entry)
+            y = nn.Multiply()([x, x])
+            last = ending(y) if isinstance(ending, nn.Dense) else ending(y, x)
+            yield nn.Model(entry, last), [WORDS]
+            yield nn.Model(entry, [last, nn.Rescaling(2.0)(x)]), [WORDS]
+            yield nn.Model(entry, [last, x]), [WORDS]
 
 
 def one_of_each():
@@ -328,6 +343,14 @@ def test_what_is_saved_has_as_many_axes_as_tensorflow_js_takes():
         assert "error" not in answer, (where, answer["error"])
         for theirs, ours in zip(answer["outputs"], expected, strict=True):
             np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=2e-5, err_msg=where)
+
+
+def test_an_output_that_is_named_twice_is_refused():
+    x = nn.Input((6,))
+    y = nn.Dense(2)(x)
+    for outputs in ([y, y], [y, nn.Model(x, [y, y])(x)[0]]):
+        with pytest.raises(errors.UnsupportedError, match="has each output once"):
+            tfjs.save_files(nn.Model(x, outputs))
 
 
 @pytest.mark.parametrize(
