@@ -103,6 +103,8 @@ def _reasons(call: Call, otherwise: bool) -> Iterator[str]:
     axis = getattr(layer, "axis", -1)
     if kind == "Concatenate" and isinstance(axis, int) and axis < -1:
         yield f"TensorFlow.js takes axis={axis} for another; write axis={axis + rank}"
+    if layer.masking is False and any(call.here):
+        yield "TensorFlow.js hands masks on here"
     if otherwise:
         yield "TensorFlow.js leaves other masked steps out here"
     if kind == "Bidirectional" and layer.return_sequences and any(call.here):
