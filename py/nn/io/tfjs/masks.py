@@ -90,8 +90,12 @@ class Flow:
 
     calls: list[Call] = field(default_factory=list)
 
-    def follow(self, graph: Graph, here: Sequence[Mask] = ()) -> None:
-        """Add the calls of a graph whose inputs have these masks here, and none there."""
+    def follow(self, graph: Graph, here: Sequence[Mask] = ()) -> list[Mask]:
+        """Add the calls of a graph whose inputs have these masks here, and none there.
+
+        Returns:
+            The masks of its outputs here.
+        """
         known: dict[SymbolicTensor, tuple[Mask, Mask]] = {
             tensor: (mask, None) for tensor, mask in zip(graph.inputs, here, strict=False)
         }
@@ -103,6 +107,7 @@ class Flow:
                 self.follow(node.layer.graph, call.here)
             else:
                 known.update(zip(node.outputs, zip(*call.outputs(), strict=True), strict=True))
+        return [known[tensor][0] if tensor in known else None for tensor in graph.outputs]
 
     def differing(self) -> Iterator[Call]:
         """Yield the calls that leave other steps out there than here."""

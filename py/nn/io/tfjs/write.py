@@ -43,6 +43,7 @@ def files(
     quantized = {name: chosen[v] for name, v in weights.items() if v in chosen}
     training, slots = None, {}
     if include_optimizer and model.compiled:
+        write_checks.check_training(model)
         state = part("nn.io.tfjs.checkpoint")
         training, slots = state.settings(model), state.variables(model, weights)
     return encode(document, arrays, training=training, quantized=quantized, slots=slots)

@@ -58,6 +58,24 @@ def check(model: Model) -> None:
             raise UnsupportedError(f"layer {layer.name!r} ({type(layer).__name__}): {reason}")
 
 
+def check_training(model: Model) -> None:
+    """Raise UnsupportedError where training leaves masked steps out here: TensorFlow.js takes them
+    into each loss, and into the moments of each batch."""
+    flow = Flow()
+    masks = flow.follow(model.graph)
+    found = [t.node.layer for t, mask in zip(model.outputs, masks, strict=True) if mask]
+    found += [c.node.layer for c in flow.calls if _normalizes(c.node.layer) and any(c.here)]
+    for layer in found:
+        raise UnsupportedError(
+            f"layer {layer.name!r} ({type(layer).__name__}): TensorFlow.js trains on masked steps "
+            "too; save without include_optimizer"
+        )
+
+
+def _normalizes(layer: Any) -> bool:
+    return type(layer).__name__ == "BatchNormalization"
+
+
 def _check_tensors(model: Model) -> None:
     """Raise UnsupportedError where a tensor is used so that TensorFlow.js frees it too early, or
     does not return it (tfjs-layers/src/engine/executor.ts)."""

@@ -355,6 +355,37 @@ def test_what_tensorflow_js_would_train_otherwise_is_refused(says):
     assert "trainingConfig" not in json.loads(tfjs.save_files(model)["model.json"])
 
 
+WORDS = np.array([[1, 2, 0, 3, 0], [0, 4, 4, 0, 0], [1, 1, 0, 2, 2]], np.float32)
+# Layers after a mask, and whether training is the same there: it is not where a loss or moments
+# are of steps.
+AFTER_MASKS = [
+    ([nn.LSTM(3, return_sequences=True)], False),
+    ([nn.Dense(2)], False),
+    ([nn.TimeDistributed(nn.Dense(2))], False),
+    ([nn.BatchNormalization(), nn.LSTM(3)], False),
+    ([nn.LSTM(3), nn.BatchNormalization()], True),
+    ([nn.Flatten(), nn.Dense(2)], True),
+    ([nn.Sequential([nn.Input((5, 4)), nn.LSTM(3)])], True),
+]
+
+
+def test_masks_count_in_training_there_as_here_or_are_refused():
+    tasks, expected = [], []
+    for layers, same in AFTER_MASKS:
+        model = nn.Sequential([nn.Input((5,)), nn.Embedding(9, 4, mask_zero=True), *layers])
+        model.compile("sgd", "mse", metrics=["mae"])
+        targets = random(3, *model.output_shape[1:])
+        if not same:
+            with pytest.raises(errors.UnsupportedError, match="trains on masked steps too"):
+                tfjs.save_files(model, include_optimizer=True)
+            continue
+        files = tfjs.save_files(model, include_optimizer=True)
+        tasks.append(tensorflowjs.training_on(files, [WORDS], [targets], STEPS))
+        expected.append([model.train_on_batch(WORDS, targets) for _ in range(STEPS)])
+    for answer, ours in zip(tensorflowjs.ask(tasks), expected, strict=True):
+        np.testing.assert_allclose(answer["losses"], ours, rtol=2e-5, atol=2e-6)
+
+
 def test_layers_frozen_after_compile_are_refused():
     model = network()
     model.layers[-1].trainable = False
