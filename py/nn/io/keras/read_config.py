@@ -247,11 +247,9 @@ def _inert(name: str, value: Any) -> bool:
 
 
 def _value(class_name: str, name: str, value: Any, dialect: Dialect) -> Any:
-    undilated = class_name == "DepthwiseConv2D" and name == "dilation_rate" and value != [1, 1]
-    if dialect.tfjs and (undilated or value == "bilinear"):
-        raise UnsupportedError(
-            f"topology, {class_name}: TensorFlow.js has another {name}={value!r}"
-        )
+    dilated = class_name == "DepthwiseConv2D" and name == "dilation_rate" and value != [1, 1]
+    if dialect.tfjs and (dilated or (name, value) == ("interpolation", "bilinear")):
+        raise UnsupportedError(f"topology, {class_name}: TensorFlow.js has another {name}={value}")
     if name.endswith("_initializer"):
         return _initializer(value)
     if name.endswith("activation"):

@@ -79,7 +79,7 @@ def _expect_layers_model(document: Json, name: str) -> None:
         isinstance(topology, dict) and "node" in topology
     ):
         raise UnsupportedError(
-            f"{name}: expected a layers-model, received a graph-model, which has operators in "
+            f"{name}: expected a layers-model, received a graph-model, of operators in "
             "place of layers; convert the Keras model again, with tensorflowjs_converter "
             "--output_format=tfjs_layers_model"
         )
@@ -203,16 +203,17 @@ def _check_rest(name: str, size: int, rest: int) -> None:
 
 def _description(entry: Any) -> tuple[str, np.dtype[Any], Sequence[int]]:
     """Return the name, stored dtype and shape of an entry."""
-    if not isinstance(entry, dict):
-        raise CorruptError(f"{DOCUMENT}: expected a weight's settings, received {entry!r:.200}")
-    name, shape = entry.get("name"), entry.get("shape")
+    found = entry if isinstance(entry, dict) else {}
+    name, shape = found.get("name"), found.get("shape")
     if not isinstance(name, str) or not isinstance(shape, list) or not all(map(_is_size, shape)):
-        raise CorruptError(f"{DOCUMENT}: expected a weight's name and shape, received {entry!r}")
-    quantization = entry.get("quantization")
+        raise CorruptError(
+            f"{DOCUMENT}: expected a weight's name and shape, received {entry!r:.200}"
+        )
+    quantization = found.get("quantization")
     if isinstance(quantization, dict):
         kind, known = quantization.get("dtype"), _STORED
     else:
-        kind, known = entry.get("dtype"), DTYPES
+        kind, known = found.get("dtype"), DTYPES
     if not isinstance(kind, str) or kind not in known:
         raise UnsupportedError(
             f"tfjs weight {name!r}: expected {', '.join(known)}, received {kind!r}"
