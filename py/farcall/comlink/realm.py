@@ -52,10 +52,15 @@ class Options:
         limits: "dict[str, int] | None",
         on_error: "OnError | None",
     ) -> None:
+        if isinstance(origins, str):
+            raise TypeError(f"origins: expected a tuple of texts, received {origins!r}")
         self.origins = None if origins is None else tuple(origins)
         self.traceback = traceback
         self.limits = dict(frames.LIMITS)
         self.limits.update(limits or {})
+        if len(self.limits) > len(frames.LIMITS):
+            known = ", ".join(frames.LIMITS)
+            raise TypeError(f"limits: expected {known}, received {limits!r}")
         self.on_error = on_error
 
     def complain(self, error: "BaseException", whence: "str" = "") -> None:

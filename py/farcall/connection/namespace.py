@@ -74,6 +74,11 @@ def exposed(
         concurrency: how many calls run at a time on each instance; 0 for no limit.
         queue: how many more may wait; LimitError beyond.
     """
+    if names and isinstance(names[0], type):
+        return exposed()(names[0])
+    if isinstance(writable, str) or min(concurrency, queue) < 0:
+        given = (writable, concurrency, queue)
+        raise TypeError(f"expected a tuple of names, two numbers, received {given}")
 
     def mark(cls: "Any") -> "Any":
         cls.__farcall__ = {

@@ -59,6 +59,14 @@ if platform.on_page():
     platform.javascript.onLeave(platform.callback(_leave))
 
 
+def _limits(given: "dict[str, int] | None") -> "dict[str, int]":
+    found = dict(LIMITS)
+    found.update(given or {})
+    if len(found) > len(LIMITS):
+        raise TypeError(f"limits: expected {', '.join(LIMITS)}, received {given!r}")
+    return found
+
+
 def _mismatch(theirs: "object", peer: "str") -> str:
     """What to do about a peer of another version."""
     ours = messages.VERSION
@@ -100,9 +108,7 @@ class Session(Duplex):
         limits: "dict[str, int] | None" = None,
         traceback: "bool | None" = None,
     ) -> None:
-        own = dict(LIMITS)
-        own.update(limits or {})
-        super().__init__(endpoint, name, timeout, on_error, own)
+        super().__init__(endpoint, name, timeout, on_error, _limits(limits))
         self.on_close: "list[Callable[[BaseException], object]]" = []
         self.worker: "Any" = None
         self.ready = platform.Shared()

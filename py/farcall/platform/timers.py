@@ -26,15 +26,20 @@ def clock() -> float:
 LONGEST = 1_000_000
 
 
-def seconds(value: "float | None") -> "float | None":
-    """Return a time limit, checked to be a number.
+def seconds(value: "Any", unlimited: "Any" = None) -> "Any":
+    """Return a time limit, checked to be a number; `unlimited` for None.
 
     Raises:
         TypeError, ValueError: it is no number.
     """
-    if value is not None and not (value < 0 or value >= 0):
-        raise ValueError(f"expected seconds, or None for no limit, received {value!r}")
-    return value
+    error: "type[Exception]" = ValueError
+    try:
+        right = value is None or value < 0 or value >= 0
+    except TypeError as exc:
+        right, error = False, type(exc)
+    if not right:
+        raise error(f"expected seconds, or None for no limit, received {value!r}")
+    return unlimited if value is None else value
 
 
 class Timer:

@@ -183,7 +183,7 @@ def _boot_error(name: "str", traceback: "str") -> "Exception":
 async def connect(
     target: "str | Endpoint | JavaScript",
     *,
-    timeout: "float" = 60.0,
+    timeout: "float | None" = 60.0,
     serve: "Value" = None,
     **options: "Any",
 ) -> "Any":
@@ -192,7 +192,7 @@ async def connect(
     Args:
         target: name of a `<script type="py" worker name=...>` of this page; or a SharedWorker; or a
             MessagePort, such as `port` gives; or an endpoint.
-        timeout: seconds for the whole of it, start of the worker included.
+        timeout: seconds for the whole of it, start of the worker included; None waits.
         serve: what the worker may use of this side.
         options: of the session: timeout for calls is `call_timeout`; on_error, limits, traceback.
 
@@ -201,6 +201,7 @@ async def connect(
             (with its traceback), script ended without serving.
         TimeoutError: the time is over.
     """
+    timeout = platform.seconds(timeout, float("inf"))
     if "call_timeout" in options:
         options["timeout"] = options.pop("call_timeout")
     deadline = platform.clock() + timeout
@@ -326,7 +327,7 @@ async def _within(
         timer.cancel()
 
 
-async def port(proxy: "Remote", timeout: "float" = 60.0) -> "JavaScript":
+async def port(proxy: "Remote", timeout: "float | None" = 60.0) -> "JavaScript":
     """A new MessagePort to the worker that `proxy` belongs to.
 
     Send it to another worker, which connects to it: they talk without the page.
@@ -339,7 +340,8 @@ async def member_port(proxy: "Remote", timeout: "float" = 60.0) -> "JavaScript":
     return await _port(_worker_of(proxy, "member_port"), "member", timeout)
 
 
-async def _port(engine: "Engine", kind: "str", timeout: "float") -> "JavaScript":
+async def _port(engine: "Engine", kind: "str", timeout: "float | None") -> "JavaScript":
+    timeout = platform.seconds(timeout, float("inf"))
     deadline = platform.clock() + timeout
     return await _within(engine.port(kind), deadline, timeout, f"worker {engine.name!r}")
 

@@ -106,7 +106,7 @@ class Worker:
             another reason; None for always. A start that fails, or whose worker lives for less
             than STEADY seconds, is tried again after a pause that grows from half a second; the
             eighth that fails in a row is the last, and says so.
-        timeout: seconds for a start, and as many for its `setup`.
+        timeout: seconds for a start, and as many for its `setup`; None waits.
         options: of the session, as for `connect`.
 
     Attributes:
@@ -128,7 +128,7 @@ class Worker:
         name: "str" = "worker",
         setup: "Callable[[Any], Awaitable[Value]] | None" = None,
         restarts: "int | None" = 0,
-        timeout: "float" = 60.0,
+        timeout: "float | None" = 60.0,
         **options: "Any",
     ) -> None:
         self.engine: "Any" = None
@@ -147,7 +147,7 @@ class Worker:
         self._name = name
         self._setup = setup
         self._restarts = restarts
-        self._timeout = timeout
+        self._timeout = platform.seconds(timeout, float("inf"))
         self._options = options
 
     async def start(self) -> "Worker":
