@@ -18,7 +18,6 @@ class Namespace:
 
     def __init__(self, items: "dict[str, Value]") -> None:
         self.items = items
-        self.public = items
         # By id, with the module itself: one that is freed gives its id to another.
         self.modules = {id(m): (listed(n, m), m) for n, m in items.items() if is_module(m)}
 

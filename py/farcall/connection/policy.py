@@ -135,8 +135,8 @@ class Policy:
             parent = owner
             if type(step) is list:
                 owner = self.item(owner, decode(step[0]))
-            elif type(owner) is Namespace and type(step) is str and step in owner.public:
-                owner = owner.public[step]
+            elif type(owner) is Namespace and type(step) is str and step in owner.items:
+                owner = owner.items[step]
             else:
                 owner = self.read(owner, step)
         return parent, owner

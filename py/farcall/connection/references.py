@@ -8,6 +8,7 @@ from farcall import errors, messages
 from farcall.connection.encoding import Encoding
 from farcall.connection.exports import Exports
 from farcall.connection.imports import Imports
+from farcall.connection.namespace import Namespace
 from farcall.connection.producers import Producer
 from farcall.proxies import remote
 from farcall.values.references import References, referring
@@ -127,6 +128,9 @@ class Tables(References):
         if len(wire) > 2:
             return self._reached(wire)
         held = wire[1]
+        if held == messages.SERVED:
+            root = self._policy.root
+            return root.items if type(root) is Namespace else root
         value = held.value if type(held) is Held else self.exports.get(held)
         return value.source if isinstance(value, Producer) else value
 

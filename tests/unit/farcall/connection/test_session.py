@@ -394,3 +394,46 @@ async def test_nothing_is_kept_of_a_call_that_is_cancelled_as_its_turn_comes(tur
     second.cancel()
     await asyncio.gather(first, second, return_exceptions=True)
     assert concurrency._used == {}
+
+
+class Keeper:
+    """Keeps what it is given; served alone, or by a name."""
+
+    def __init__(self) -> None:
+        self.kept: Any = None
+
+    def keep(self, *args: Any, **kwargs: Any) -> None:
+        self.kept = [*args, *kwargs.values()][0]
+
+    async def call(self, function: Any) -> None:
+        self.kept = await function()
+
+    async def drain(self, items: Any) -> None:
+        async for item in items:
+            self.kept = item
+
+
+# How a program passes what `connect` gave it.
+PASSED: dict[str, Any] = {
+    "an argument": lambda engine, it: it.keep(engine),
+    "by name": lambda engine, it: it.keep(value=engine),
+    "in a list": lambda engine, it: it.keep([{"engine": engine}]),
+    "by a callback": lambda engine, it: it.call(lambda: engine),
+    "by a stream": lambda engine, it: it.drain(item for item in [engine]),
+    "after a call": lambda engine, it: it.keep(engine, it.keep(1)),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("passed", PASSED)
+@pytest.mark.parametrize("alone", [True, False])
+async def test_what_connect_gives_is_what_was_served_where_it_comes_home(
+    passed: str, alone: bool
+) -> None:
+    keeper = Keeper()
+    served: Any = keeper if alone else {"it": keeper}
+    async with connected(served) as (engine, session):
+        await PASSED[passed](engine, engine if alone else engine.it)
+        kept = keeper.kept[0]["engine"] if passed == "in a list" else keeper.kept
+        assert kept is keeper if alone else kept == served
+        await quiet(engine, session)
