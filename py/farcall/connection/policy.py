@@ -92,9 +92,9 @@ class Policy:
         try:
             value = getattr(owner, name)
         except AttributeError as exc:
-            if platform.MICROPYTHON or not hasattr(type(owner), name):
-                raise AttributeError(_missing(owner, name, public_names(owner))) from None
-            raise exc  # the AttributeError comes from inside a property: keep it
+            if _says_more(exc, owner, name):
+                raise
+            raise AttributeError(_missing(owner, name, public_names(owner))) from None
         kind = type(value).__name__
         if kind in _INNER or isinstance(value, platform.DESCRIPTORS):
             if is_module(value) and is_module(owner) and id(value) not in self._modules:
@@ -285,6 +285,12 @@ def describe(value: "Value") -> str:
     if isinstance(value, type):
         return f"class {value.__name__!r}"
     return f"a {type(value).__name__}"
+
+
+def _says_more(exc: "AttributeError", owner: "Value", name: "str") -> bool:
+    """Whether it comes from inside a property or `__getattr__`."""
+    usual = str(exc) == name or str(exc).endswith(f"has no attribute {name!r}")
+    return not usual or (hasattr(type(owner), name) and not platform.MICROPYTHON)
 
 
 def _missing(owner: "Value", name: "str", names: "Iterable[str]") -> str:

@@ -153,3 +153,73 @@ async def test_a_function_that_holds_another_is_called_and_no_more(kind: str) ->
             for owner in (engine.add, engine.all[kind]):
                 with pytest.raises(farcall.PolicyError, match="attributes of a function"):
                     await getattr(owner, name)
+
+
+class Inner:
+    """Has nothing."""
+
+
+class Fails:
+    """Raises AttributeErrors, each of another kind."""
+
+    class Described:
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            raise AttributeError("described: not set yet")
+
+    def __init__(self) -> None:
+        self.inner = Inner()
+
+    described = Described()
+
+    @property
+    def own(self) -> Any:
+        raise AttributeError("own: fit first")
+
+    @property
+    def inside(self) -> Any:
+        return self.inner.missing  # type: ignore[attr-defined]
+
+    @property
+    def same(self) -> Any:
+        return self.inner.same  # type: ignore[attr-defined]
+
+
+class Dynamic(Fails):
+    """Makes its attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "column":
+            raise AttributeError(f"no column {name!r}: there are a, b")
+        if name == "handed":
+            return self.inner.missing  # type: ignore[attr-defined]
+        raise AttributeError(name)
+
+
+class Named(type):
+    def __getattr__(cls, name: str) -> Any:
+        raise AttributeError(f"{cls.__name__} knows no {name}: import its plugin")
+
+
+class Plugin(metaclass=Named):
+    """A class whose class has names."""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["described", "own", "inside", "same", "column", "handed"])
+async def test_an_attribute_error_of_the_program_s_own_keeps_its_text(name: str) -> None:
+    here = Dynamic() if name in ("column", "handed") else Fails()
+    async with connected({"it": here, "Plugin": Plugin}) as (engine, _):
+        with pytest.raises(AttributeError) as expected:
+            getattr(here, name)
+        with pytest.raises(AttributeError) as found:
+            await getattr(engine.it, name)
+        assert str(found.value) == str(expected.value)
+
+
+@pytest.mark.asyncio
+async def test_a_missing_name_is_refused_by_what_is_served_instead() -> None:
+    async with connected({"it": lambda: Dynamic(), "kept": Plugin}) as (engine, _):
+        with pytest.raises(AttributeError, match="Dynamic serves no 'iner'; did you mean 'inner'"):
+            await engine.it().iner
+        with pytest.raises(AttributeError, match="Plugin knows no extra: import its plugin"):
+            await (await engine.kept).extra
