@@ -137,8 +137,10 @@ def holder(ref: "Reference") -> "Reference":
 
 
 def _refused(what: "str", instead: "str") -> "Any":
-    def refuse(self: "Remote", *args: "object") -> "Any":
+    def refuse(self: "Remote", *args: "object", **more: "object") -> "Any":
         text = f"{what} cannot wait for the other side: write {instead}"
+        if holder(self._farcall).kind == messages.KIND_CLASS:
+            text += ". Of a dtype send the name, as 'int64'"
         if isinstance(self, Call):
             text += (
                 f". It is what {self._farcall.text()} gives, which was not awaited: code that "
@@ -269,6 +271,7 @@ class Remote(Generic[T]):
     __trunc__ = _refused("trunc()", "`await farcall.int(obj)`")
     __int__ = _refused("int()", "`await farcall.int(obj)`")
     __float__ = _refused("float()", "`await farcall.float(obj)`")
+    __complex__ = _refused("complex()", "`complex(await farcall.copy(obj))`")
     __index__ = _refused("an index", "`await farcall.int(obj)`")
     __reversed__ = _refused("reversed()", "`async for item in obj` and reverse here")
     __enter__ = _refused("with", "`async with obj`")

@@ -412,6 +412,9 @@ async def test_what_cannot_wait_for_the_other_side_says_what_to_write() -> None:
         attempts: list[Callable[[], Any]] = [
             lambda: pickle.dumps(proxy),
             lambda: np.asarray(proxy),
+            lambda: np.array(proxy),
+            lambda: np.dot(proxy, proxy),
+            lambda: complex(proxy),
             lambda: bytes(proxy),
             lambda: f"{proxy:>10}",
             lambda: [1][proxy],
@@ -427,10 +430,27 @@ async def test_what_cannot_wait_for_the_other_side_says_what_to_write() -> None:
         for attempt in attempts:
             with pytest.raises(TypeError, match=r"await|async for"):
                 attempt()
+        with pytest.raises(TypeError, match=r"complex\(\) cannot wait"):
+            complex(proxy)
+        for name, method in vars(farcall.Remote).items():
+            if getattr(method, "__name__", "") == "refuse":
+                with pytest.raises(TypeError, match="cannot wait for the other side: write"):
+                    getattr(proxy, name)(1, given="by name")  # as NumPy gives `copy`
         assert f"{proxy}" == repr(proxy)
         # Its class has the methods that say what to write, which is all that these ask for.
         assert isinstance(proxy, collections.abc.Sized)
         assert not isinstance(proxy, collections.abc.Sequence)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [bool, int, float, complex])
+async def test_numpy_says_what_to_write_in_place_of_a_class_of_the_other_side(kind: Any) -> None:
+    array = np.arange(3.0)
+    async with connected({"array": lambda: farcall.ref(array)}) as (engine, _):
+        held = await engine.array()
+        with pytest.raises(TypeError, match="Of a dtype send the name, as 'int64'"):
+            await held.astype(kind)
+        assert (await held.astype(np.dtype(kind).name)).dtype == kind
 
 
 @pytest.mark.asyncio
