@@ -1,7 +1,7 @@
 """Pools of workers.
 
 pool = await farcall.Pool(2, "./worker.py", config="./worker.toml").start()
-print(await pool.map(lambda engine, x: engine.square(x), range(10)))
+await pool.map(lambda engine, x: engine.square(x), range(10))
 """
 
 import collections
@@ -77,6 +77,12 @@ class Pool:
         """Kill them all."""
         for worker in self.workers:
             worker.terminate()
+
+    async def __aenter__(self) -> "Pool":
+        return await self.start()
+
+    async def __aexit__(self, kind: "object", exc: "object", traceback: "object") -> None:
+        self.terminate()
 
     async def run(
         self, function: "Work", *args: "Value", affinity: "Hashable | None" = None

@@ -263,6 +263,12 @@ class Worker:
         self._end_thread()
         self.changed()
 
+    async def __aenter__(self) -> "Worker":
+        return await self.start()
+
+    async def __aexit__(self, kind: "object", exc: "object", traceback: "object") -> None:
+        self.terminate()
+
     def _end_thread(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:

@@ -827,3 +827,36 @@ async def test_a_team_is_smaller_without_a_worker_that_does_not_start(
         with pytest.raises(asyncio.CancelledError):
             await made
         assert (made.size, fake_page.alive()) == (0, [])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("make", [lambda: farcall.Worker("w"), lambda: farcall.Pool(2, "w")])
+@pytest.mark.parametrize("ending", ["end", "error", "cancelled", "no start"])
+async def test_async_with_starts_workers_and_leaves_none(
+    fake_page: FakePage, make: Callable[[], Any], ending: str
+) -> None:
+    fake_page.serves = ending != "no start"
+    inside = asyncio.Event()
+    made = make()
+
+    async def program() -> None:
+        async with made as found:
+            assert found is made
+            assert fake_page.alive()
+            inside.set()
+            if ending == "error":
+                raise KeyError(1)
+            if ending == "cancelled":
+                await asyncio.Event().wait()
+
+    task = asyncio.create_task(program())
+    await until(inside.is_set if fake_page.serves else lambda: fake_page.threads)
+    if ending != "error":
+        await turns(1)
+    if ending in ("cancelled", "no start"):
+        task.cancel()
+    (outcome,) = await asyncio.gather(task, return_exceptions=True)
+    assert type(outcome).__name__ == {"end": "NoneType", "error": "KeyError"}.get(
+        ending, "CancelledError"
+    )
+    await until(lambda: not fake_page.alive())
