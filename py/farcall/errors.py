@@ -1,18 +1,6 @@
 """Exceptions that farcall raises, and rebuilding those of the other side.
 
-Exception
-├── FarcallError
-│   ├── RemoteError         raised on the other side; `.remote_traceback` is a text
-│   ├── ProtocolError       the peer sent something that is not the protocol, or broke a limit
-│   ├── LimitError          a limit of this side: calls pending, running or queued, objects held
-│   ├── SessionClosedError  the session was closed, here or by the peer
-│   │   └── ReleasedError   this proxy was released on this side
-│   └── WorkerError
-│       ├── WorkerBootError  the worker never served; `.remote_traceback` if known
-│       └── WorkerDiedError  it served once and is gone: terminated, crashed, tab discarded
-├── AttributeError
-│   └── PolicyError         the owner does not serve that name
-└── TimeoutError            the built-in one (asyncio's on MicroPython, which has no built-in)
+TimeoutError is the built-in one: asyncio's on MicroPython, which has no built-in.
 """
 
 import builtins
@@ -31,15 +19,15 @@ class FarcallError(Exception):
 
 
 class RemoteError(FarcallError):
-    """An exception of a type that this side does not know; its name is the class's name."""
+    """Of a type that this side does not know, whose name it has; `.remote_traceback` is a text."""
 
 
 class ProtocolError(FarcallError):
-    """A message that breaks the protocol or a limit."""
+    """The peer sent something that is not the protocol, or broke a limit."""
 
 
 class LimitError(FarcallError):
-    """A limit of the side that raised it was reached; nothing was done."""
+    """A limit of the side that raised it: calls pending, running or queued, objects held, sizes."""
 
 
 class SessionClosedError(FarcallError):
@@ -55,11 +43,11 @@ class WorkerError(FarcallError):
 
 
 class WorkerBootError(WorkerError):
-    """The worker never served."""
+    """The worker never served; `.remote_traceback` if known."""
 
 
 class WorkerDiedError(WorkerError):
-    """The worker is gone."""
+    """The worker served once and is gone: terminated, crashed, tab discarded."""
 
 
 class PolicyError(AttributeError):
@@ -70,22 +58,23 @@ class PolicyError(AttributeError):
 
 TimeoutError = platform.TimeoutError
 
-# MicroPython's native exceptions refuse attributes; a subclass of the same name takes them.
-_known: "dict[str, Any]" = {}
 _unknown: "dict[tuple[str, ...], Any]" = {}
-
-_OWN = (
-    FarcallError,
-    RemoteError,
-    ProtocolError,
-    LimitError,
-    SessionClosedError,
-    ReleasedError,
-    WorkerError,
-    WorkerBootError,
-    WorkerDiedError,
-    PolicyError,
-)
+# MicroPython's native exceptions refuse attributes; a subclass of the same name takes them.
+_known: "dict[str, Any]" = {
+    cls.__name__: cls
+    for cls in (
+        FarcallError,
+        RemoteError,
+        ProtocolError,
+        LimitError,
+        SessionClosedError,
+        ReleasedError,
+        WorkerError,
+        WorkerBootError,
+        WorkerDiedError,
+        PolicyError,
+    )
+}
 
 
 def register_exception(cls: "Any", name: "str | None" = None) -> "Any":
@@ -100,10 +89,6 @@ def register_exception(cls: "Any", name: "str | None" = None) -> "Any":
         raise TypeError(f"register_exception: expected an Exception class, received {cls!r}")
     _known[name or cls.__name__] = cls
     return cls
-
-
-for _cls in _OWN:
-    register_exception(_cls)
 
 
 def lineage(exc: "BaseException") -> "list[str]":
@@ -284,12 +269,8 @@ def _text(exc: "Any") -> str:
 def _bases(base: "Any") -> "tuple[Any, ...]":
     if base is Exception or base is _known.get("Exception"):
         return (RemoteError,)
-    if issubclass(base, RemoteError):
-        return (base,)
-    if platform.MICROPYTHON:
-        return (base,)
-    if is_group(base):
-        return (base,)  # whose constructor takes the exceptions
+    if platform.MICROPYTHON or issubclass(base, RemoteError) or is_group(base):
+        return (base,)  # a group's constructor takes the exceptions
     try:
         type("probe", (RemoteError, base), {})
     except TypeError:  # layouts of two native bases conflict
