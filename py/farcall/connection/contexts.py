@@ -9,6 +9,7 @@ As long as any is entered, the peer's calls run with the context variables that 
 
 from farcall import platform
 from farcall.connection.operations import OPERATIONS
+from farcall.values.encoder import MARKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Contexts:
             name: of the operation.
             args: of the operation.
         """
+        owner = owner.value if type(owner) in MARKS else owner
         if name == "enter" and _only_released(owner):
             return False, owner
         if name == "exit":

@@ -13,6 +13,7 @@ from farcall.connection.operators import OPERATORS, bounded, reflected
 from farcall.platform import is_module
 from farcall.proxies.remote import Remote
 from farcall.proxies.spelling import hint
+from farcall.values.encoder import MARKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Policy:
             raise errors.ProtocolError(f"expected a path of at most {PATH_LENGTH}, received {path}")
         parent = owner
         for step in path:
-            parent = owner
+            parent = owner = owner.value if type(owner) in MARKS else owner
             if type(step) is list:
                 owner = self.item(owner, decode(step[0]))
             elif type(owner) is Namespace and type(step) is str and step in owner.items:

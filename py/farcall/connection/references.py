@@ -11,6 +11,7 @@ from farcall.connection.imports import Imports
 from farcall.connection.namespace import Namespace
 from farcall.connection.producers import Producer
 from farcall.proxies import remote
+from farcall.values.encoder import MARKS
 from farcall.values.references import References, referring
 from farcall.values.registered import Failure, cause
 
@@ -94,6 +95,11 @@ class Tables(References):
     def walk(self, owner: "Value", path: "Wire") -> "Value":
         """The end of a path from `owner`, if the policy allows it."""
         return self._policy.walk(owner, path, self.encoding.codec.decode)
+
+    def meant(self, value: "Value", wire: "list[Wire]") -> "Value":
+        """What calls on a result mean."""
+        value = value.value if type(value) in MARKS else value
+        return self.exports.get(wire[1]) if wire[0] == messages.OBJECT else value
 
     # -- what the codec asks
 

@@ -9,7 +9,6 @@ from farcall.connection.contexts import Contexts
 from farcall.platform import buffers as memory
 from farcall.proxies.remote import Call
 from farcall.values.bulk import LONG
-from farcall.values.references import Ref
 from farcall.values.registered import cause
 
 TYPE_CHECKING = False
@@ -198,7 +197,7 @@ class Serving:
                 self._fail(number, answer, exc)
                 return
             size = memory.total(self._codec.buffers[mark:])
-            value = value.value if kind is Ref else value  # which calls on this result mean
+            value = self._tables.meant(value, wire) if type(wire) is list else value
         self._answered(answer, [messages.RET, number, wire], value, None, size)
 
     def _fail(self, number: "int", answer: "Answer", exc: "BaseException") -> None:

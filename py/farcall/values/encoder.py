@@ -9,7 +9,7 @@ from farcall.platform import buffers as memory
 from farcall.values import arrays, exceptions, registered, standard
 from farcall.values.bulk import LONG, MANY, NEVER, Bulk
 from farcall.values.graphs import Graph, few, short
-from farcall.values.references import References
+from farcall.values.references import Ref, References
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ _COPIED = (
     BaseException,
     arrays.Array,
 ) + _VIEWS
+MARKS = (Ref, arrays.Transfer)
 _PARTS = 4096  # containers before it is asked how many of them are the same
 _OFTEN = 4  # times that they may be met on average, before they cross as a graph
 _UNCOUNTED = 2**62

@@ -4,16 +4,20 @@ import asyncio
 import collections
 import datetime
 import gc
+import inspect
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import farcall
+import numpy as np
 import pytest
 import pytest_asyncio
 from farcall.endpoints import memory_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.unit.farcall.connection.test_session import connected, quiet
 
 HELD = ("pending", "serving", "exports", "imports", "streams")
 
@@ -302,3 +306,51 @@ async def test_a_call_whose_result_comes_before_what_builds_on_it_has_left_is_kn
     parcel.gate.set()
     assert await before == "parcel"
     assert await built == (2, [2])
+
+
+# Values that are marked, and what is asked of them.
+MARKED: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Any]] = {
+    "list": (lambda: farcall.ref([1, 2]), lambda found: found.index(2), 1),
+    "text": (lambda: farcall.ref("ab"), lambda found: found.upper(), "AB"),
+    "item": (lambda: farcall.ref({"a": [5]}), lambda found: found["a"][0], 5),
+    "length": (lambda: farcall.ref([1, 2]), lambda found: farcall.len(found), 2),
+    "array": (lambda: farcall.transfer(np.arange(3.0)), lambda found: found.sum(), 3.0),
+    "generator": (lambda: (i for i in (7, 8)), lambda found: anext(found), 7),
+}
+# Where a program finds them.
+FOUND: dict[str, Callable[[Any], Any]] = {
+    "result": lambda far: far.give(),
+    "inside a result": lambda far: far.inside()["at"][0],
+    "attribute": lambda far: far.held,
+    "inside an attribute": lambda far: far.table["at"][0],
+}
+
+
+class Marking:
+    """Gives marked values in every place."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.give = make
+        self.held = make()
+        self.table = {"at": [make()]}
+
+    def inside(self) -> Any:
+        return {"at": [self.give()]}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", MARKED)
+@pytest.mark.parametrize("place", FOUND)
+@pytest.mark.parametrize("awaited", [True, False])
+async def test_a_mark_is_what_it_marks_for_what_is_built_on_it(
+    kind: str, place: str, awaited: bool
+) -> None:
+    make, ask, expected = MARKED[kind]
+    async with connected({"far": Marking(make)}) as (engine, session):
+        found = FOUND[place](engine.far)
+        if awaited:
+            found = await found
+        answer = ask(found)
+        assert (await answer if inspect.isawaitable(answer) else answer) == expected
+        del found, answer
+        await quiet(engine, session)
