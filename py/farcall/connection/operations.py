@@ -39,6 +39,8 @@ async def _iter_beyond(owner: "Remote") -> "Any":
 
 
 def _next(owner: "Any") -> "Any":
+    if isinstance(owner, Producer):
+        return owner.asend(None)
     if hasattr(owner, "__anext__"):
         return owner.__anext__()
     try:

@@ -3,16 +3,11 @@
 The consumer grants credit (`pull`), the producer sends that many items without being asked again
 (`items`) and `end`, with the exception if there was one. The producer stops when its consumer is
 released, collected or closed: leaving an `async for` loop ends the generator on the other side.
-
-    def batches():                  # in the worker: generators cross as streams
-        yield from range(1000)
-
-    def lines():                    # any other iterable does when it is marked
-        return farcall.stream(open("lines.txt"))
 """
 
 from farcall import messages, platform
 from farcall.platform import buffers as memory
+from farcall.proxies.remote import Remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +41,16 @@ def stream(source: "Any") -> "Streamed":
 
 
 def is_stream(value: "object") -> bool:
-    """Whether a value crosses as a stream."""
+    """Whether a value crosses as a stream; a peer's that is handed on does."""
+    if isinstance(value, Remote):
+        return value._farcall.flow is not None
     return isinstance(value, Streamed) or type(value).__name__ in platform.GENERATORS
+
+
+def _resume(source: "Any", name: "str", value: "Value") -> "Any":
+    if value is not None or hasattr(source, name):
+        return getattr(source, name)(value)
+    return next(source) if name == "send" else source.__anext__()
 
 
 class Step(platform.Shared):
@@ -177,7 +180,7 @@ class Producer:
             self.stop()
 
     async def asend(self, value: "Value") -> "Any":
-        """Lock-step: resume the generator with a value, give its next item."""
+        """Lock-step: resume a generator with a value, give the next item."""
         return await self._resumed("send", value)
 
     async def athrow(self, exc: "BaseException") -> "Any":
@@ -195,8 +198,8 @@ class Producer:
         end = StopAsyncIteration if self._asynchronous else StopIteration
         try:
             if self._asynchronous:
-                return await self._variables.wait(getattr(self._next, "a" + name)(value))
-            return self._variables.run(getattr(self._next, name), value)
+                return await self._variables.wait(_resume(self._next, "a" + name, value))
+            return self._variables.run(_resume, self._next, name, value)
         except end:  # `pull` finds it again, and says so
             raise StopAsyncIteration from None
         except Exception as exc:

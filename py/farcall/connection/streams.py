@@ -2,9 +2,7 @@
 
 Half a window consumed grants that half again, so that items are always on their way.
 
-    async for batch in engine.batches():   # a Stream is what the call gives
-        draw(batch)
-    async for row in engine.rows:          # any remote iterable: an Iteration asks for its stream
+A Stream is what the call of a generator gives; of any other iterable an Iteration asks for one.
 
 asend and athrow need lock-step: use them before or instead of `async for`, not in between.
 """

@@ -408,3 +408,63 @@ async def test_an_iteration_that_is_closed_before_its_first_item_gives_none(sour
             assert await rest(call) == [1, 2]
             del call, iteration
             await quiet(engine, session)
+
+
+async def later(count: int) -> AsyncIterator[int]:
+    for i in range(count):
+        await asyncio.sleep(0)
+        yield i
+
+
+class Later:
+    """An asynchronous iterator that is no generator."""
+
+    def __init__(self, count: int) -> None:
+        self._left = list(range(count))
+
+    def __aiter__(self) -> "Later":
+        return self
+
+    async def __anext__(self) -> int:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop(0)
+
+
+TAKEN: dict[str, Any] = {
+    "generator": lambda: (i for i in range(3)),
+    "asynchronous generator": lambda: later(3),
+    "marked list": lambda: farcall.stream([0, 1, 2]),
+    "marked iterator": lambda: farcall.stream(Later(3)),
+    "iterator": lambda: iter([0, 1, 2]),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", TAKEN)
+@pytest.mark.parametrize("pause", [True, False])
+async def test_anext_of_a_call_takes_each_item_whether_its_reply_has_come(
+    kind: str, pause: bool
+) -> None:
+    async with connected({"make": TAKEN[kind]}) as (engine, session):
+        call = engine.make()
+        if pause:
+            await call
+        assert [await anext(call), await anext(call), await anext(call)] == [0, 1, 2]
+        with pytest.raises(StopAsyncIteration):
+            await anext(call)
+        assert await anext(call, "over") == "over"
+        del call
+        await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["marked list", "marked iterator"])
+async def test_what_is_no_generator_takes_nothing_that_is_sent_or_thrown(kind: str) -> None:
+    async with connected({"make": TAKEN[kind]}) as (engine, _):
+        stream = await engine.make()
+        assert await stream.asend(None) == 0
+        for attempt in (stream.asend(5), stream.athrow(KeyError(5))):
+            with pytest.raises(AttributeError):
+                await attempt
+        assert await stream.asend(None) == 1

@@ -385,6 +385,90 @@ async def test_no_item_is_taken_ahead_of_an_iterator_that_was_handed_on(kind: st
         await quiet(first, one)
 
 
+class Generators:
+    """Gives generators, and says which have ended."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+
+    def sync(self) -> Any:
+        got = 0
+        try:
+            for i in range(4):
+                got = (yield i + (got or 0)) or 0
+        except KeyError as exc:
+            yield exc.args[0]
+        finally:
+            self.ended += 1
+
+    async def later(self) -> Any:
+        got = 0
+        try:
+            for i in range(4):
+                await asyncio.sleep(0)
+                got = (yield i + (got or 0)) or 0
+        except KeyError as exc:
+            yield exc.args[0]
+        finally:
+            self.ended += 1
+
+
+class Uses:
+    """What a worker does with a generator that it is given."""
+
+    async def loop(self, items: Any) -> Any:
+        return [item async for item in items]
+
+    async def some(self, items: Any) -> Any:
+        async for item in items:
+            if item == 1:
+                break
+        return item
+
+    async def next(self, items: Any) -> Any:
+        return [await anext(items), await anext(items)]
+
+    async def send(self, items: Any) -> Any:
+        return [await items.asend(None), await items.asend(10), await items.asend(20)]
+
+    async def throw(self, items: Any) -> Any:
+        return [await items.asend(None), await items.athrow(KeyError("caught"))]
+
+    async def close(self, items: Any) -> Any:
+        first = await anext(items)
+        await items.aclose()
+        return first
+
+    async def hand_back(self, items: Any) -> Any:
+        return items
+
+
+@pytest.mark.promise("farcall: features", "Streams both ways")
+@pytest.mark.asyncio
+@pytest.mark.parametrize("use", ["loop", "some", "next", "send", "throw", "close"])
+@pytest.mark.parametrize("kind", ["sync", "later"])
+@pytest.mark.parametrize("awaited", [True, False])
+async def test_a_generator_that_was_handed_on_is_one_there_too(
+    use: str, kind: str, awaited: bool
+) -> None:
+    made, alone = Generators(), Generators()
+    async with (
+        connected({"made": made}) as (first, one),
+        connected({"uses": Uses()}) as (second, other),
+        connected({"uses": Uses()}) as (third, another),
+    ):
+        expected = await getattr(third.uses, use)(getattr(alone, kind)())
+        stream = getattr(first.made, kind)()
+        if awaited:
+            stream = await stream
+            assert await second.uses.hand_back(stream) is stream
+        assert await getattr(second.uses, use)(stream) == expected
+        del stream
+        for engine, session in ((second, other), (first, one), (third, another)):
+            await quiet(engine, session)
+        assert made.ended == alone.ended == 1
+
+
 # -- what Python asks of a proxy by itself
 
 
