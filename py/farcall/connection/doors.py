@@ -6,6 +6,7 @@ reads it. What the program gives by reference (`farcall.ref`) it gives to be use
 """
 
 from farcall import platform
+from farcall.connection.producers import Producer, Streamed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def _having(table: "tuple[tuple[Any, str], ...]", owner: "Any", name: "str") -> 
 
 
 def is_door(owner: "Any", name: "str") -> bool:
-    """Whether a public name of `owner` leads into the interpreter."""
+    """Whether a public name of `owner` leads into the interpreter, or behind a stream."""
+    if isinstance(owner, (Producer, Streamed)):
+        return name not in ("asend", "athrow", "aclose")
     return name in DOORS or _having(_DOORS_OF, owner, name) is not None
 
 

@@ -497,3 +497,28 @@ def test_any_reply_ends_the_call_or_is_ignored(reply: Any, own: bool) -> None:
             assert isinstance(waiter.error, Exception)
 
     in_a_loop(attack)()
+
+
+class Streaming:
+    """Gives marked values, which Comlink's wire has no form of."""
+
+    def stream(self) -> Any:
+        return farcall.stream(Victim())
+
+    def generator(self) -> Any:
+        yield 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["stream", "generator"])
+@pytest.mark.parametrize("name", ["source", "sent", "pull", "gi_frame"])
+async def test_hands_out_nothing_of_what_is_behind_a_stream(kind: str, name: str) -> None:
+    near, far = comlink.memory_pair()
+    exposed = comlink.expose(Streaming(), far)
+    api = comlink.wrap(near)
+    found = await getattr(api, kind)()
+    with pytest.raises(farcall.PolicyError):
+        await getattr(found, name)
+    await comlink.release(found)
+    exposed.close()
+    comlink.close(api)

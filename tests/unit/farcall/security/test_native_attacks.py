@@ -13,6 +13,7 @@ from farcall import errors, messages
 from farcall.connection import answers
 from farcall.connection.operations import OPERATIONS
 from farcall.connection.policy import PATH_LENGTH
+from farcall.connection.producers import Producer
 from farcall.endpoints import memory_pair
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from tests.conformance.attacks import (
     Victim,
     secret,
 )
+from tests.unit.farcall.connection.test_session import connected
 
 KINDS = ("get", "call", "set", "del", "op")
 HELLO = [messages.HELLO, messages.VERSION, {}]
@@ -982,3 +984,63 @@ def test_windows_frames_and_other_tabs_are_boundaries() -> None:
     assert farcall.endpoints.Window.boundary
     assert farcall.endpoints.Broadcast.boundary
     assert not hasattr(farcall.endpoints.Port, "boundary")
+
+
+class Source(list[int]):
+    """What a program has behind a stream: a file, a cursor."""
+
+    def __init__(self) -> None:
+        super().__init__([1, 2])
+        self.secret = secret()
+
+
+class Streaming:
+    def generator(self) -> Any:
+        yield 1
+
+    def marked(self) -> Any:
+        return farcall.stream(Source())
+
+    def inside(self) -> Any:
+        return [farcall.stream(Source())]
+
+
+STEPS = ["aclose", "asend", "athrow"]
+
+
+def of_a_stream() -> list[str]:
+    """Every public name of what stands behind a peer's stream, but those of its steps."""
+    mark = farcall.stream([1])
+    near, _ = memory_pair()
+    session = farcall.Session(near)
+    producer = Producer(session, session.tables.encoding, 1, mark)
+    session.close()
+    names = {*dir(mark), *dir(producer), *vars(mark), *vars(producer), "secret", "append"}
+    return sorted(name for name in names if name[0] != "_" and name not in STEPS)
+
+
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Private and dunder names, frames, code, globals, tracebacks, `format`, dots in names, "
+    "JavaScript's `__proto__` and `constructor`, at every step of a path",
+)
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["generator", "marked", "inside"])
+@pytest.mark.parametrize("awaited", [True, False])
+async def test_a_stream_hands_out_nothing_but_its_items(kind: str, awaited: bool) -> None:
+    async with connected({"far": Streaming()}) as (engine, _):
+
+        def made() -> Any:
+            found = getattr(engine.far, kind)()
+            return found[0] if kind == "inside" else found
+
+        for name in of_a_stream():
+            for called in (False, True):
+                found = await made() if awaited else made()
+                path = farcall.Remote(found._farcall.step(found, name))
+                with pytest.raises(farcall.PolicyError):
+                    await (path() if called else path)
+        if awaited:
+            found = await made()
+            assert await farcall.names(found) == STEPS
+            assert await anext(found) == 1
