@@ -55,7 +55,7 @@ def test_a_missing_configuration_is_an_error_that_names_it(outcomes):
     assert seconds < granted(10)
 
 
-@pytest.mark.parametrize("name", ["nothing", "document"])
+@pytest.mark.parametrize("name", ["nothing", "document", "window", "worker"])
 def test_what_is_no_worker_port_or_endpoint_is_refused(outcomes, name):
     kind, text, _, _ = outcomes[name]
     assert kind == "TypeError"

@@ -4,11 +4,6 @@ Everything sent in one turn travels as one message (see `channel`); everything t
 handled in order (see `duplex`), and only then are waiting tasks woken: a callback has run before
 the result that follows it is seen. Sync functions run where their message is handled; coroutines
 become tasks.
-
-    near, far = farcall.endpoints.memory_pair()
-    farcall.Session(far, {"double": lambda x: 2 * x})
-    engine = await farcall.Session(near).ready
-    assert await engine.double(4) == 8
 """
 
 from farcall import errors, messages, platform

@@ -3,7 +3,6 @@
 A remote object cannot answer `len(obj)` in time; each of these asks for the same. The other side
 runs the operation that the object's type defines, if its policy allows it:
 
-    count = await farcall.len(engine.rows)
     await farcall.set(engine.rows[3], "x")  # as `engine.rows[3] = "x"`, but raises its error
 """
 

@@ -3,7 +3,6 @@
     <script type="py" worker name="engine" src="./worker.py" config="./worker.toml"></script>
 
     engine = await farcall.connect("engine")
-    print(await engine.model.predict(image))
 
 PyScript's own promises do not settle on most failures (a source that is missing never, a script
 that raised resolves), so the two sides talk on their own: the worker on its default channel, the
@@ -238,7 +237,7 @@ def _check(target: "object") -> None:
                 "have the page send a port (`await farcall.port(proxy)`), and connect to that"
             )
         return
-    speaks = "postMessage" if isinstance(target, platform.JsProxy) else "post"
+    speaks = "start" if isinstance(target, platform.JsProxy) else "post"
     if not hasattr(target, speaks):
         raise TypeError(
             f"connect: expected a worker's name, a port or an endpoint, received {target!r}"

@@ -1,7 +1,6 @@
 """A worker started from Python, and started again when it died.
 
 worker = await farcall.Worker("./worker.py", config="./worker.toml").start()
-print(await worker.engine.add(1, 2))
 """
 
 import asyncio

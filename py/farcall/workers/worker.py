@@ -1,7 +1,6 @@
 """The worker's side: serve modules and objects to the page.
 
     import farcall              # first: from then on the page learns why a start fails
-    import engine
 
     farcall.serve({"engine": engine})   # the last line
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import farcall
-from js import document, performance
+from js import document, performance, window
 
 
 async def caught(awaitable):
@@ -54,9 +54,11 @@ async def main():
     for name in ("silent", "missing", "broken"):
         results[name] = await caught(connected(name))
     results["unconfigured"] = await caught(connected("unconfigured"))
-    for name, target in (("nothing", None), ("document", document)):
-        results[name] = await caught(farcall.connect(target))
     results["inside"] = await caught((await farcall.connect("raw")).connects())
+    worker = document.querySelector("script[name=raw]").xworker
+    targets = {"nothing": None, "document": document, "window": window, "worker": worker}
+    for name, target in targets.items():
+        results[name] = await caught(farcall.connect(target, timeout=1))
     results["late"] = await caught(farcall.connect("late", timeout=0.5))
     results["twice"] = await twice("killed")
     results["killed"] = await pending_when("killed", farcall.terminate)
