@@ -55,7 +55,7 @@ def _enter(owner: "Any") -> "Any":
         return _entered(owner)
     if hasattr(owner, "__enter__"):
         return True, owner.__enter__()
-    return False, owner
+    return False, Ref(owner)
 
 
 async def _entered(owner: "Any") -> "Any":

@@ -84,7 +84,7 @@ class Reference:
         via: of a Call: the reference that was called.
         flow: of a stream: the items that have come.
         options: from `farcall.options`, or None.
-        managed: inside `async with`: whether the object itself is a context manager.
+        managed: True, or what `async with` releases.
         released: whether the peer's object was given up.
         token: on MicroPython: what JavaScript's FinalizationRegistry watches.
     """
@@ -101,7 +101,7 @@ class Reference:
     flow: "Any" = None
     options: "dict[str, Any] | None" = None
     released = False
-    managed = True
+    managed: "Any" = True
     token: "object" = None
 
     def __init__(self, connection: "Connection", target: "int") -> None:
@@ -248,22 +248,22 @@ class Remote(Generic[T]):
         ref = self._farcall
         call = ref.connection.operate(self, "enter", ())
         try:
-            ref.managed, value = await call
+            managed, value = await call
         except platform.CancelledError as exc:
             # The answer was here already, or else the other side hears of the cancellation.
             waiter = call._farcall.waiter
             if waiter.done and waiter.error is None and waiter.value[0]:
                 ref.connection.operate(self, "exit", (exc,))
             raise
+        ref.managed = managed or value
         return value
 
     async def __aexit__(self, kind: "object", exc: "object", traceback: "object") -> "Any":
         ref = self._farcall
-        if ref.managed:
+        if ref.managed is True:
             return await ref.connection.operate(self, "exit", (exc,))
-        value = await self
-        value._farcall.connection.release(value._farcall)
-        return None
+        ref = ref.managed._farcall
+        return ref.connection.release(ref)
 
     __len__ = _refused("len()", "`await farcall.len(obj)`")
     __bool__ = _refused("truth", "`await farcall.bool(obj)`, or `obj is not None`")

@@ -308,12 +308,18 @@ async def test_a_call_whose_result_comes_before_what_builds_on_it_has_left_is_kn
     assert await built == (2, [2])
 
 
+async def entered(found: Any) -> Any:
+    async with found as inside:
+        return await inside[0]
+
+
 # Values that are marked, and what is asked of them.
 MARKED: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Any]] = {
     "list": (lambda: farcall.ref([1, 2]), lambda found: found.index(2), 1),
     "text": (lambda: farcall.ref("ab"), lambda found: found.upper(), "AB"),
     "item": (lambda: farcall.ref({"a": [5]}), lambda found: found["a"][0], 5),
     "length": (lambda: farcall.ref([1, 2]), lambda found: farcall.len(found), 2),
+    "block": (lambda: farcall.ref([5]), entered, 5),
     "array": (lambda: farcall.transfer(np.arange(3.0)), lambda found: found.sum(), 3.0),
     "generator": (lambda: (i for i in (7, 8)), lambda found: anext(found), 7),
 }
