@@ -4,7 +4,6 @@ A result stays addressable until the peer can no longer use it (see `answers`).
 """
 
 from farcall import errors, messages, platform
-from farcall.connection.concurrency import in_turn
 from farcall.connection.contexts import Contexts
 from farcall.platform import buffers as memory
 from farcall.proxies.remote import Call
@@ -123,7 +122,7 @@ class Serving:
         function = policy.callable(owner)
         marks = getattr(type(parent), "__farcall__", None)
         if marks and marks["concurrency"]:
-            return in_turn(parent, marks, function, args, kwargs or {})
+            return _in_turn(parent, marks, function, args, kwargs or {})
         return function(*args, **kwargs) if kwargs else function(*args)
 
     def _get(self, frame: "Frame", args: "list[Value]", more: "Value") -> "Value":
@@ -234,6 +233,12 @@ class Serving:
         self.running.clear()
         self._answers.clear()
         self._contexts.clear(errors.again(self._channel.error))
+
+
+def _in_turn(*call: "Any") -> "Value":
+    from farcall.connection.concurrency import in_turn
+
+    return in_turn(*call)
 
 
 def _discard(awaitable: "Any") -> None:

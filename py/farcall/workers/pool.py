@@ -1,8 +1,4 @@
-"""Pools of workers.
-
-pool = await farcall.Pool(2, "./worker.py", config="./worker.toml").start()
-await pool.map(lambda engine, x: engine.square(x), range(10))
-"""
+"""Pools of workers."""
 
 import collections
 

@@ -199,6 +199,7 @@ def test_the_main_thread_gets_the_panels_first_and_then_the_rpc(root):
     assert sorted(bundle.modules(bundle.RPC, root)) == [
         "farcall/__init__.py",
         "farcall/connection/calls.py",
+        "farcall/connection/concurrency.py",
         "farcall/connection/trace.py",
         "farcall/values/odd_arrays.py",
         "farcall/workers/pool.py",
