@@ -1,6 +1,7 @@
 """The worker's side: serve modules and objects to the page.
 
     import farcall              # first: from then on the page learns why a start fails
+    import engine
 
     farcall.serve({"engine": engine})   # the last line
 
