@@ -11,11 +11,12 @@ from __future__ import annotations
 import builtins
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from inspect import Parameter, Signature
 from typing import Any
 
 import numpy as np
 
-from nn import activations
+from nn import activations, config
 from nn.errors import ConfigError
 from nn.graph import SymbolicTensor
 from nn.io.errors import UnsupportedError
@@ -53,6 +54,7 @@ __all__ = [
     "reshape",
     "rsqrt",
     "softmax",
+    "split",
     "sqrt",
     "square",
     "squeeze",
@@ -73,25 +75,86 @@ ACTIVATIONS = (
 """Functions that `nn.activations` has too, for arrays and tensors."""
 
 ARRAYS = {
-    "all": "all", "any": "any", "arange": "arange", "argmax": "argmax", "argmin": "argmin",
-    "argsort": "argsort", "array": "array", "ceil": "ceil", "convert_to_numpy": "asarray",
-    "convert_to_tensor": "asarray", "cos": "cos", "cumsum": "cumsum", "equal": "equal",
-    "expm1": "expm1", "eye": "eye", "flip": "flip", "floor": "floor", "full": "full",
-    "greater": "greater", "greater_equal": "greater_equal", "isfinite": "isfinite",
-    "isnan": "isnan", "less": "less", "less_equal": "less_equal", "linspace": "linspace",
-    "log10": "log10", "log1p": "log1p", "logical_and": "logical_and",
-    "logical_not": "logical_not", "logical_or": "logical_or", "nonzero": "nonzero",
-    "not_equal": "not_equal", "ones": "ones", "ones_like": "ones_like", "prod": "prod",
-    "ravel": "ravel", "repeat": "repeat", "roll": "roll", "round": "round", "shape": "shape",
-    "sign": "sign", "sin": "sin", "sort": "sort", "std": "std", "take": "take", "tile": "tile",
-    "var": "var", "where": "where", "zeros": "zeros", "zeros_like": "zeros_like",
+    "all": "x / axis keepdims", "any": "x / axis keepdims",
+    "allclose": "x1 x2 / rtol atol equal_nan",
+    "arange": "start / stop step dtype", "arccos": "x", "arcsin": "x", "arctan": "x",
+    "arctan2": "x1 x2", "argmax": "x / axis keepdims", "argmin": "x / axis keepdims",
+    "argsort": "x / axis", "array": "x / dtype", "average": "x / axis weights",
+    "broadcast_to": "x shape", "ceil": "x", "convert_to_numpy": "x",
+    "convert_to_tensor": "x / dtype", "copy": "x", "cos": "x", "cosh": "x",
+    "count_nonzero": "x / axis", "cumprod": "x / axis dtype", "cumsum": "x / axis dtype",
+    "diag": "x k", "diff": "a / n axis", "dot": "x1 x2", "equal": "x1 x2", "expm1": "x",
+    "eye": "N / M k dtype", "flip": "x / axis", "floor": "x", "floor_divide": "x1 x2",
+    "full": "shape fill_value / dtype", "full_like": "x fill_value / dtype", "greater": "x1 x2",
+    "greater_equal": "x1 x2", "hstack": "xs", "identity": "n / dtype", "inner": "x1 x2",
+    "isclose": "x1 x2 / rtol atol equal_nan", "isfinite": "x", "isinf": "x", "isnan": "x",
+    "less": "x1 x2", "less_equal": "x1 x2",
+    "linspace": "start stop / num endpoint retstep dtype axis", "log10": "x", "log1p": "x",
+    "log2": "x", "logical_and": "x1 x2", "logical_not": "x", "logical_or": "x1 x2",
+    "logical_xor": "x1 x2", "median": "x / axis keepdims", "mod": "x1 x2",
+    "nan_to_num": "x / nan posinf neginf", "ndim": "x", "nonzero": "x", "not_equal": "x1 x2",
+    "ones": "shape / dtype", "ones_like": "x / dtype", "outer": "x1 x2",
+    "prod": "x / axis keepdims dtype", "quantile": "x q / axis method keepdims", "ravel": "x",
+    "repeat": "x repeats / axis", "roll": "x shift / axis", "round": "x / decimals", "shape": "x",
+    "sign": "x", "sin": "x", "sinh": "x", "size": "x", "sort": "x / axis",
+    "std": "x / axis keepdims", "take": "x indices / axis", "take_along_axis": "x indices / axis",
+    "tan": "x", "tensordot": "x1 x2 / axes", "tile": "x repeats", "trace": "x / offset axis1 axis2",
+    "tril": "x k", "triu": "x k", "trunc": "x", "var": "x / axis keepdims", "vstack": "xs",
+    "where": "condition x1 x2", "zeros": "shape / dtype", "zeros_like": "x / dtype",
 }  # fmt: skip
-"""Functions of arrays alone -> NumPy's name."""
+"""Functions of arrays alone -> Keras' arguments: those that NumPy takes by place, and after "/"
+those by name."""
 
-add, subtract, multiply = operator.add, operator.sub, operator.mul
-divide = true_divide = operator.truediv
-power, matmul, negative = operator.pow, operator.matmul, operator.neg
-abs = absolute = operator.abs
+
+def _both(of_arrays: Callable[..., Any], of_tensors: Callable[..., Any], *given: Any) -> Any:
+    """Return what NumPy's function makes of arrays, or Python's operator of a graph's tensors."""
+    if not any(isinstance(x, SymbolicTensor) for x in given):
+        with Explained(f"ops.{of_arrays.__name__}", given, {}):
+            return _called(of_arrays, given, {})
+    return of_tensors(*(np.asarray(x) if isinstance(x, list | tuple) else x for x in given))
+
+
+def add(x1: Any, x2: Any) -> Any:
+    """Return x1 + x2."""
+    return _both(np.add, operator.add, x1, x2)
+
+
+def subtract(x1: Any, x2: Any) -> Any:
+    """Return x1 - x2."""
+    return _both(np.subtract, operator.sub, x1, x2)
+
+
+def multiply(x1: Any, x2: Any) -> Any:
+    """Return the products of each two elements."""
+    return _both(np.multiply, operator.mul, x1, x2)
+
+
+def divide(x1: Any, x2: Any) -> Any:
+    """Return x1 / x2."""
+    return _both(np.divide, operator.truediv, x1, x2)
+
+
+def power(x1: Any, x2: Any) -> Any:
+    """Return x1 to the power of x2, of each two elements."""
+    return _both(np.power, operator.pow, x1, x2)
+
+
+def matmul(x1: Any, x2: Any) -> Any:
+    """Return the product of two matrices, or of each two."""
+    return _both(np.matmul, operator.matmul, x1, x2)
+
+
+def negative(x: Any) -> Any:
+    """Return -x."""
+    return _both(np.negative, operator.neg, x)
+
+
+def abs(x: Any) -> Any:
+    """Return each element without its sign."""
+    return _both(np.absolute, operator.abs, x)
+
+
+true_divide, absolute = divide, abs
 
 
 def square(x: Any) -> Any:
@@ -111,7 +174,7 @@ def rsqrt(x: Any) -> Any:
 
 def reciprocal(x: Any) -> Any:
     """Return 1 / x."""
-    return _apply("Reciprocal", lambda x: 1 / x, [x])
+    return _apply("Reciprocal", lambda x: np.divide(1, x), [x])
 
 
 def exp(x: Any) -> Any:
@@ -224,6 +287,21 @@ def stack(x: Sequence[Any], axis: int = 0) -> Any:
     return _apply("Stack", np.stack, [_listed(x)], axis=axis)
 
 
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    """Return the parts of an array or tensor along an axis: so many of one size, or those that
+    begin at indices."""
+    if not isinstance(x, SymbolicTensor):
+        given = [np.asarray(x) if isinstance(x, list) else x, indices_or_sections, axis]
+        with Explained("ops.split", given, {}):
+            return _called(np.split, given, {})
+    size = x.shape[axis] if axis % len(x.shape) else None
+    if size is None:
+        raise ConfigError(f"ops.split: expected an axis of known size, received {x.shape}, {axis}")
+    before = (slice(None),) * (axis % len(x.shape))
+    parts = split(np.arange(size), indices_or_sections)
+    return [x[(*before, slice(int(part[0]), int(part[-1]) + 1))] for part in parts]
+
+
 def cast(x: Any, dtype: str) -> Any:
     """Return the elements in another type."""
     return _apply("Cast", lambda x, dtype: np.asarray(x).astype(dtype), [x], dtype=dtype)
@@ -244,8 +322,19 @@ def _activation(name: str) -> Callable[..., Any]:
     return getattr(activations, name)  # type: ignore[no-any-return]
 
 
-def _called(function: Callable[..., Any], given: list[Any], options: dict[str, Any]) -> Any:
-    return function(*given, **options)  # in a frame of its own, as Explained asks
+def _called(function: Callable[..., Any], given: Sequence[Any], options: dict[str, Any]) -> Any:
+    """Call a function, in a frame of its own, as Explained asks.
+
+    NumPy makes 16-bit floats of bytes and booleans, where Keras makes 32-bit ones.
+    """
+    made = function(*given, **options)
+    if _type(made) != np.float16 or np.float16 in map(_type, given):
+        return made
+    return function(*(np.asarray(x, config.floatx()) for x in given), **options)
+
+
+def _type(value: Any) -> Any:
+    return getattr(value, "dtype", None)
 
 
 def _listed(values: Any) -> list[Any]:
@@ -329,14 +418,20 @@ def _expect_arrays(name: str, given: Sequence[Any]) -> None:
 
 
 def _of_arrays(name: str) -> Callable[..., Any]:
-    function = getattr(np, ARRAYS[name])
+    function = getattr(np, "asarray" if name.startswith("convert") else name)
+    places, _, names = ARRAYS[name].partition(" / ")
+    either, before = Parameter.POSITIONAL_OR_KEYWORD, places.split()
+    signature = Signature([Parameter(n, either, default=None) for n in (*before, *names.split())])
 
     def call(*args: Any, **options: Any) -> Any:
         _expect_arrays(name, [*args, *options.values()])
-        return function(*args, **options)
+        given = signature.bind(*args, **options).arguments
+        placed = [given.pop(n) for n in before if n in given]
+        with Explained(f"ops.{name}", args, options):
+            return _called(function, placed, given)
 
-    call.__name__ = name
-    call.__doc__ = f"Return NumPy's {ARRAYS[name]} of arrays."
+    call.__name__, call.__signature__ = name, signature  # type: ignore[attr-defined]
+    call.__doc__ = f"Return NumPy's {function.__name__} of arrays."
     return call
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from inspect import signature
 from typing import Any
 
 import keras
@@ -35,6 +36,13 @@ OF_TWO: list[tuple[str, dict[str, Any]]] = [
     ("concatenate", {"axis": 1}), ("concatenate", {"axis": -1}), ("stack", {"axis": 1}),
     ("stack", {"axis": -1}), ("matmul", {}),
 ]  # fmt: skip
+
+
+BOTH = {
+    "abs", "absolute", "add", "divide", "matmul", "multiply", "negative", "power", "subtract",
+    "true_divide",
+}  # fmt: skip
+"""What NumPy's functions compute of arrays, and Python's operators of tensors."""
 
 
 def near(ours: Any, theirs: Any) -> None:
@@ -100,6 +108,93 @@ def test_activations_are_those_that_are_compared_with_keras_elsewhere() -> None:
     for name in nn.ops.ACTIVATIONS:
         assert getattr(nn.ops, name) is getattr(nn.activations, name)
         assert hasattr(keras.ops, name)
+
+
+SOME = np.array([[0.3, -1.2, 2.0], [-0.4, 0.9, 0.7], [1.1, 0.2, -0.6]], "float32")
+WHOLE = [[1, 2, 5], [3, 4, 1], [6, 2, 2]]
+# All that a function may be given where Keras asks for one array, or for two.
+GIVEN: dict[int, list[tuple[Any, ...]]] = {
+    1: [(WHOLE,), (SOME > 0,)],
+    2: [(WHOLE, [[3, 1, 1]]), (2, WHOLE)],
+}
+ARGUMENTS: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {
+    "arange": [((5,), {}), ((1, 7, 2), {}), ((5,), {"step": 2}), ((1,), {"stop": 4})],
+    "array": [((WHOLE,), {"dtype": "float32"})],
+    "broadcast_to": [((SOME[0], (2, 3)), {})], "convert_to_numpy": [((SOME,), {})],
+    "convert_to_tensor": [((WHOLE, "float32"), {})], "diff": [((SOME, 1, 0), {})],
+    "eye": [((3,), {"k": 1}), ((2, 3), {"dtype": "int32"})],
+    "full": [((2, 0.5), {}), (((2, 2), 3, "int32"), {})],
+    "full_like": [((SOME, 2), {})], "hstack": [(([SOME, SOME],), {})], "identity": [((3,), {})],
+    "linspace": [((0.0, 1.0, 5), {}), ((0, 1), {"num": 4, "endpoint": False})],
+    "nan_to_num": [((np.array([1, np.nan, np.inf, -np.inf]), 1.0, 2.0, 3.0), {})],
+    "nonzero": [((SOME > 0,), {})],
+    "ones": [((2,), {}), (((1, 2), "int32"), {})], "quantile": [((SOME, 0.3), {"axis": 1})],
+    "repeat": [((SOME, 2), {}), ((SOME, 2, 1), {})], "roll": [((SOME, 1), {"axis": 0})],
+    "round": [((SOME, 1), {})], "shape": [((SOME,), {})],
+    "split": [((SOME, 3), {}), ((WHOLE, [1, 2], 1), {}), ((SOME, [2], -1), {})],
+    "take": [((SOME, [0, 2]), {}), ((SOME, [[1, 2]], -1), {})],
+    "take_along_axis": [((SOME, np.array([[0, 2, 1]]), 0), {})],
+    "tensordot": [((SOME, SOME, 1), {}), ((SOME, SOME), {"axes": [[0], [1]]})],
+    "tile": [((SOME, (1, 2)), {})], "trace": [((SOME,), {"axis1": 1, "axis2": 0, "offset": 1})],
+    "vstack": [(([SOME, SOME],), {})], "where": [((SOME > 0, SOME, 0.0), {})],
+    "zeros": [((2,), {}), (((1, 2), "int32"), {})],
+}  # fmt: skip
+
+
+def calls_of(name: str) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Return arguments for a function: those above, or all kinds of arrays and each axis."""
+    if name in ARGUMENTS:
+        return ARGUMENTS[name]
+    theirs = signature(getattr(keras.ops, name)).parameters
+    needed = [p for p in theirs.values() if p.default is p.empty]
+    calls: list[Any] = [(given, {}) for given in GIVEN[len(needed)]]
+    calls.append(((), {p.name: a for p, a in zip(needed, (SOME, SOME), strict=False)}))
+    if "keepdims" in theirs:
+        return [*calls, ((SOME, 1, True), {})]
+    return [*calls, ((SOME, 0), {})] if "axis" in theirs else calls
+
+
+@pytest.mark.parametrize("name", sorted({*nn.ops.ARRAYS, *BOTH, "split", "exp", "sqrt", "rsqrt"}))
+def test_a_function_of_arrays_takes_what_keras_takes_and_makes_the_same(name: str) -> None:
+    ours, theirs = getattr(nn.ops, name), getattr(keras.ops, name)
+    arguments = [n for n in signature(theirs).parameters if n not in ("sparse", "ragged")]
+    assert [*signature(ours).parameters] == arguments[: len(signature(ours).parameters)]
+    for given, options in calls_of(name):
+        try:
+            expected = theirs(*given, **options)
+        except (
+            DeprecationWarning,
+            TypeError,
+            ValueError,
+        ):  # of JAX, which takes fewer kinds than NumPy
+            continue
+        with np.errstate(all="ignore"):
+            made = ours(*given, **options)
+        several = isinstance(expected, list | tuple) and name != "shape"
+        for mine, wanted in zip(
+            *((made, expected) if several else ([made], [expected])), strict=True
+        ):
+            assert np.shape(mine) == np.shape(wanted), (given, options)
+            exact = {"rtol": 2e-5, "atol": 1e-6}
+            np.testing.assert_allclose(np.asarray(mine), np.asarray(wanted), **exact)
+
+
+@pytest.mark.parametrize(("parts", "axis"), [(2, -1), (4, 2), ([1], 2), ([1, 2], 1), (3, 1)])
+def test_a_tensor_is_split_as_an_array_is(parts: Any, axis: int) -> None:
+    inputs = nn.Input(SHAPE)
+    made = nn.Model(inputs, nn.ops.split(inputs, parts, axis)).predict_on_batch(X)
+    for mine, wanted in zip(made, np.split(X, parts, axis), strict=True):
+        near(mine, wanted)
+
+
+def test_what_no_function_can_compute_is_refused_by_its_name() -> None:
+    for name, given in (
+        ("add", (SOME, [1, 2])), ("matmul", (SOME, 2)), ("argmax", (SOME, 5)),
+        ("take", (SOME, 9)), ("split", (SOME, 2)), ("split", (nn.Input((None, 2)), 2, 1)),
+        ("split", (nn.Input((4,)), 2)),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=rf"ops\.{name}: "):
+            getattr(nn.ops, name)(*given)
 
 
 def test_one_hot_is_that_of_keras() -> None:
