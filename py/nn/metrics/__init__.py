@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
@@ -156,11 +159,33 @@ def serialize(metric: Metric) -> Config:
     return describe(metric)
 
 
+OF_SAMPLES: tuple[type[MeanMetric], ...] = (
+    BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy, TopKCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy, PearsonCorrelation, ConcordanceCorrelation,
+)  # fmt: skip
+"""Metrics whose values of each sample Keras gives as a function too."""
+
+
 def __getattr__(name: str) -> Any:
-    """Return a function of `nn.losses`, as `mean_squared_error`."""
+    """Return a function of `nn.losses`, as `mean_squared_error`, or of a metric's values."""
     if name in FUNCTIONS:
         return FUNCTIONS[name]
+    kind = next((kind for kind in OF_SAMPLES if kind.default_name() == name), None)
+    if kind is not None:
+        return _values(kind)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _values(kind: type[MeanMetric]) -> Callable[..., Array]:
+    """Return the function of a metric: its value for each sample."""
+
+    def values(y_true: Any, y_pred: Any, *settings: Any, **options: Any) -> Array:
+        metric = kind(**dict(zip(kind.fields, settings, strict=False)), **options)
+        made: Array = np.asarray(metric.values(*metric.numbers(y_true, y_pred)), float)
+        return made
+
+    values.__name__ = kind.default_name()
+    return values
 
 
 def _of_function(function: Any) -> Metric:

@@ -144,9 +144,9 @@ class Metric(metaclass=Checked):
         for variable, value in zip(self.variables, state.get("variables", []), strict=True):
             variable.assign(value)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Accumulate one batch and return the metric so far."""
-        self.update_state(y_true, y_pred, sample_weight)
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        """Accumulate one batch, with `update_state`'s arguments, and return the metric so far."""
+        self.update_state(*given, **options)
         return self.snapshot()
 
     def get_config(self) -> Config:
@@ -183,11 +183,18 @@ class Mean(Metric):
         self.count += count
         self.latest = (total, count)
 
-    def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
-        """Accumulate values. As in Keras, `y_true` holds the values and `y_pred` may hold the
-        weights."""
-        values = numeric(y_true, self.name).astype(np.float64)
-        self.add_values(values, y_pred if sample_weight is None else sample_weight)
+    def update_state(  # type: ignore[override]  # Keras' names, for values and for labels
+        self, values: Any, sample_weight: Any = None, weights: Any = None
+    ) -> None:
+        """Accumulate values.
+
+        Args:
+            values: one for each sample, or several, which are averaged.
+            sample_weight: their weights.
+            weights: theirs where a compiled model gives its outputs for `sample_weight`.
+        """
+        array = numeric(values, self.name).astype(np.float64)
+        self.add_values(array, sample_weight if weights is None else weights)
 
     def add_values(self, values: Array, sample_weight: Any) -> None:
         """Add the values (n, ...) of n samples, with weights that broadcast to them or None."""
@@ -224,7 +231,9 @@ class MeanMetric(Mean):
         """Return the weights of the values where those of a batch are given."""
         return sample_weight
 
-    def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, y_true: Any, y_pred: Any = None, sample_weight: Any = None
+    ) -> None:
         true, pred = self.numbers(y_true, y_pred)
         if sample_weight is not None:
             sample_weight = self.weights(true, pred, sample_weight)

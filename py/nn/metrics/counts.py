@@ -109,9 +109,9 @@ class OfPositives(Counts):
             np.put_along_axis(kept, order, np.take_along_axis(y_pred, order, -1), -1)
             y_pred = kept
         if self.class_id is not None:
-            if self.class_id >= y_pred.shape[-1]:
+            if y_pred.ndim < 2 or self.class_id >= y_pred.shape[-1]:
                 raise ShapeError(
-                    f"{self.name}: expected outputs with class {self.class_id}, "
+                    f"{self.name}: expected outputs (n, classes) with class {self.class_id}, "
                     f"received {y_pred.shape}"
                 )
             y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
@@ -200,7 +200,7 @@ class AUC(Counts):
 
     def __init__(
         self,
-        num_thresholds: int = 200,
+        num_thresholds: int | None = 200,
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
@@ -217,8 +217,8 @@ class AUC(Counts):
         self.thresholds = None if thresholds is None else sorted(_numbers(thresholds, "thresholds"))
         inner = self.thresholds
         if inner is None:
-            whole(num_thresholds, "AUC: num_thresholds", 2)
-            inner = [(i + 1) / (num_thresholds - 1) for i in range(num_thresholds - 2)]
+            count = whole(num_thresholds, "AUC: num_thresholds", 2)
+            inner = [(i + 1) / (count - 1) for i in range(count - 2)]
         self.num_thresholds = len(inner) + 2
         self.multi_label = multi_label
         self.num_labels = optional(num_labels, "AUC: num_labels")

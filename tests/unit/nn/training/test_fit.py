@@ -153,7 +153,7 @@ async def test_logs_each_metric_of_a_batch_alone(kind: Any, weights: bool) -> No
         part = slice(start, start + 20)
         alone = metric()
         weight = None if factors is None else factors[part]
-        wanted = alone(y[part], predicted[part], sample_weight=weight)
+        wanted = alone(y[part], predicted[part], weight)
         np.testing.assert_allclose(logs[f"batch_{alone.name}"], wanted, rtol=1e-5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from inspect import signature
 from typing import Any
 
 import keras
@@ -92,3 +93,75 @@ def test_outputs_beyond_0_and_1_count_as_in_keras(name: str, options: Any, data:
     ours.update_state(labels, outputs)
     theirs.update_state(labels, outputs)
     np.testing.assert_allclose(ours.result(), np.asarray(theirs.result()), atol=1e-5)
+
+
+THEIRS = [name for name in nn.metrics.CLASSES if hasattr(keras.metrics, name)]
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_a_batch_is_given_by_the_names_that_keras_has(name: str) -> None:
+    ours, theirs = nn.metrics.CLASSES[name], getattr(keras.metrics, name)
+    names = [*signature(theirs.update_state).parameters]
+    assert [*signature(ours.update_state).parameters][: len(names)] == names
+
+
+@pytest.mark.parametrize("name", ["Mean", "Sum"])
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [(([1.0, 2.0],), {}), ((), {"values": 3}), (([1.0, 2.0], [1, 0]), {}),
+     (([[1.0], [5.0]],), {"sample_weight": [3, 1]})],
+    ids=str,
+)  # fmt: skip
+def test_a_mean_and_a_sum_are_called_on_values(name: str, given: Any, options: Any) -> None:
+    ours, theirs = nn.metrics.CLASSES[name](), getattr(keras.metrics, name)()
+    for _ in range(2):
+        assert ours(*given, **options) == pytest.approx(float(theirs(*given, **options)))
+
+
+@pytest.mark.parametrize("name", ["Precision", "Recall", *KINDS])
+def test_a_class_is_counted_of_outputs_that_have_classes_and_refused_of_others(name: str) -> None:
+    drawn = np.random.default_rng(0).uniform(size=(6, 3)).astype(np.float32)
+    needed = NEEDED.get(name, {})
+    for shape in ((), (6,), (6, 3)):
+        outputs = np.resize(drawn, shape)
+        for number in (0, 2):
+            made = []
+            for library, refused in ((keras, (IndexError, ValueError)), (nn, nn.errors.ShapeError)):
+                metric = getattr(library.metrics, name)(**needed, class_id=number)
+                try:
+                    made.append(float(metric(np.float32(outputs > 0.4), outputs)))
+                except refused:
+                    made.append(math.nan)
+            assert made[0] == pytest.approx(made[1], nan_ok=True), (shape, number)
+
+
+LABELS = np.array([[0], [2], [1], [2]])
+OUTPUTS = np.random.default_rng(1).uniform(size=(4, 3)).astype(np.float32)
+ONE_HOT = np.eye(3, dtype=np.float32)[LABELS[:, 0]]
+FUNCTIONS: list[tuple[str, Any, tuple[Any, ...]]] = [
+    ("binary_accuracy", ONE_HOT, ()), ("binary_accuracy", ONE_HOT, (0.2,)),
+    ("categorical_accuracy", ONE_HOT, ()), ("sparse_categorical_accuracy", LABELS, ()),
+    ("top_k_categorical_accuracy", ONE_HOT, (2,)),
+    ("sparse_top_k_categorical_accuracy", LABELS, (1,)),
+    ("pearson_correlation", ONE_HOT, ()), ("pearson_correlation", ONE_HOT, (0,)),
+    ("concordance_correlation", ONE_HOT, (-1,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "labels", "further"), FUNCTIONS, ids=str)
+def test_a_function_gives_a_metric_of_each_sample(name: str, labels: Any, further: Any) -> None:
+    expected = np.asarray(getattr(keras.metrics, name)(labels, OUTPUTS, *further))
+    made = getattr(nn.metrics, name)(labels, OUTPUTS, *further)
+    np.testing.assert_allclose(made, expected.reshape(made.shape), atol=1e-5)
+    assert made.size == expected.size
+    metric = nn.metrics.get(getattr(nn.metrics, name))
+    assert metric.name == name
+    if not further:
+        assert metric(labels, OUTPUTS) == pytest.approx(float(expected.mean()), abs=1e-5)
+
+
+def test_thresholds_take_the_place_of_their_number() -> None:
+    settings = keras.metrics.AUC(thresholds=[0.5]).get_config() | {"num_thresholds": None}
+    assert nn.metrics.AUC(**{k: v for k, v in settings.items() if k != "dtype"}).num_thresholds == 3
+    with pytest.raises(nn.errors.NNError, match="num_thresholds"):
+        nn.metrics.AUC(None)
