@@ -21,8 +21,9 @@ from nn.types import Array, Shape
 class TimeDistributed(Layer):
     """Apply a layer to each step: (n, steps, ...) -> (n, steps, ...).
 
-    All steps go through the layer at once, as one batch of n * steps samples. So batch
-    normalization inside it takes its moments over all steps, where Keras goes from step to step.
+    All steps go through the layer at once, as one batch of n * steps samples, each with its part
+    of the mask. So batch normalization inside it takes its moments over all steps, where Keras goes
+    from step to step.
     """
 
     several_inputs = True
@@ -58,8 +59,21 @@ class TimeDistributed(Layer):
         (x,) = inputs
         n, steps, *rest = x.shape
         ctx.saved = n, steps
-        y = self.layer.forward(ctx.child("layer"), x.reshape(-1, *rest), training=training)
+        inner = ctx.child("layer")
+        inner.mask = mask = self._mask_of_steps(ctx.mask, n, steps)
+        inner.masks = [mask]
+        y = self.layer.forward(inner, x.reshape(-1, *rest), training=training)
         return np.asarray(y.reshape(n, steps, *y.shape[1:]))
+
+    def _mask_of_steps(self, mask: Any, n: int, steps: int) -> Any:
+        """Return the mask (n, steps, ...) as that of n * steps samples; None for none."""
+        if mask is None:
+            return None
+        if mask.shape[:2] != (n, steps):
+            raise ShapeError(
+                f"{self.name}: expected a mask of shape {(n, steps)}, received {mask.shape}"
+            )
+        return mask.reshape(-1, *mask.shape[2:])
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         inner = ctx.child("layer")

@@ -76,6 +76,9 @@ class Call:
         layer, kind = self.node.layer, type(self.node.layer).__name__
         if kind in STATES_AFTER:
             return self.here[0] if layer.masking or len(self.here) == 1 else None
+        if kind == "TimeDistributed":  # each step has its part of the mask here, the whole there
+            inner = type(layer.layer).__name__ in (*STATES_AFTER, *_READING_HERE)
+            return object() if inner and any(self.here) else None
         return next(filter(None, self.here), None) if kind in _READING_HERE else None
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from nn.io.errors import UnsupportedError
 from nn.io.tfjs.masks import Call, Flow
+from nn.layers.base import Layer, walk
+from nn.layers.normalization import BatchNormalization
 from nn.models.model import Model
 
 # The least and the most axes of an input there, the batch's counted.
@@ -64,7 +66,7 @@ def check_training(model: Model) -> None:
     flow = Flow()
     masks = flow.follow(model.graph)
     found = [t.node.layer for t, mask in zip(model.outputs, masks, strict=True) if mask]
-    found += [c.node.layer for c in flow.calls if _normalizes(c.node.layer) and any(c.here)]
+    found += [c.node.layer for c in flow.calls if any(c.here) and _normalizes(c.node.layer)]
     for layer in found:
         raise UnsupportedError(
             f"layer {layer.name!r} ({type(layer).__name__}): TensorFlow.js trains on masked steps "
@@ -72,8 +74,9 @@ def check_training(model: Model) -> None:
         )
 
 
-def _normalizes(layer: Any) -> bool:
-    return type(layer).__name__ == "BatchNormalization"
+def _normalizes(layer: Layer) -> bool:
+    """Return whether a layer, or one in it, takes the moments of a batch."""
+    return any(isinstance(one, BatchNormalization) for one in walk([layer]))
 
 
 def _check_tensors(model: Model) -> None:

@@ -160,3 +160,51 @@ def test_initial_states_and_a_mask_go_together_as_in_keras(
     if begin != "zeros":
         with pytest.raises(UnsupportedError, match=r"masked steps out here|another output"):
             nn.io.save(ours, "tfjs")
+
+
+DOCUMENTS = np.random.default_rng(2).integers(1, 5, (3, 2, 4)).astype(np.float32)
+DOCUMENTS[0, 1, 2:] = DOCUMENTS[1, 0, :1] = DOCUMENTS[2, 1, 1] = 0
+EACH: dict[str, Callable[[Any], Any]] = {
+    "LSTM": lambda of: of.LSTM(2),
+    "GRU": lambda of: of.GRU(2, return_sequences=True),
+    "Bidirectional": lambda of: of.Bidirectional(of.SimpleRNN(2)),
+    "RNN": lambda of: of.RNN(of.LSTMCell(2)),
+    "GlobalAveragePooling1D": lambda of: of.GlobalAveragePooling1D(),
+    "Dense": lambda of: of.Dense(2),
+    "TimeDistributed": lambda of: of.TimeDistributed(of.Dense(2)),
+}
+
+
+def of_each_step(k: Any, kind: str) -> Any:
+    entry = k.Input((2, 4))
+    words = k.layers.Embedding(5, 3, mask_zero=True)(entry)
+    steps = k.layers.TimeDistributed(EACH[kind](k.layers))(words)
+    return k.Model(entry, k.layers.Flatten()(steps))  # which ends the mask
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=[pytest.mark.soak] * (k in ("GRU", "Bidirectional"))) for k in EACH],
+)
+def test_a_layer_for_each_step_has_the_mask_of_the_step(kind: str) -> None:
+    ours, theirs = alike(lambda k: of_each_step(k, kind))
+    expected = np.asarray(theirs(DOCUMENTS))
+    np.testing.assert_allclose(ours.predict_on_batch(DOCUMENTS), expected, rtol=1e-4, atol=1e-5)
+    for model in (ours, theirs) if kind == "GlobalAveragePooling1D" else ():  # quick to compile
+        model.compile("sgd", "mse")
+        model.train_on_batch(DOCUMENTS, np.zeros_like(expected))
+    for mine, wanted in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-3, atol=1e-5)
+    if kind in ("Dense", "TimeDistributed"):
+        nn.io.save(ours, "tfjs")
+    else:
+        with pytest.raises(UnsupportedError, match="gives each step the mask of all"):
+            nn.io.save(ours, "tfjs")
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 3), (2, 2), (3, 1), (1, 2), (3, 3, 4), (2,)], ids=str)
+def test_a_mask_of_other_steps_is_refused_as_in_keras(shape: Any) -> None:
+    x = np.ones((3, 2, 4), np.float32)
+    for k, refused in ((keras, ValueError), (nn, nn.errors.ShapeError)):
+        with pytest.raises(refused, match="mask"):
+            k.layers.TimeDistributed(k.layers.Dense(2))(x, mask=np.ones(shape, bool))
