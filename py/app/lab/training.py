@@ -240,7 +240,7 @@ class _LearningRate(Callback):
 
     def on_batch_end(self, batch: int, logs: Any = None) -> None:
         optimizer = self.model.optimizer
-        rate = optimizer.learning_rate
+        rate = optimizer.rate
         logs["learning_rate"] = float(rate(optimizer.iterations - 1) if callable(rate) else rate)
 
 

@@ -211,7 +211,7 @@ def _settable(callback: Callback, optimizer: Any) -> Any:
     Raises:
         ConfigError: it is a schedule, which a callback can't change.
     """
-    rate = optimizer.learning_rate
+    rate = optimizer.rate
     if callable(rate):
         raise ConfigError(
             f"{type(callback).__name__}: the learning rate is a schedule, expected a number"

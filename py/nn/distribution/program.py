@@ -217,7 +217,7 @@ class DistributedProgram:
 
     def _rate(self) -> Array:
         """Return the learning rate as it is sent."""
-        rate = self.training.optimizer.learning_rate
+        rate = self.training.optimizer.rate
         if rate is not self._sent[0]:
             self._sent = rate, _in_three(rate)
         return self._sent[1]

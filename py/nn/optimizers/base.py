@@ -17,6 +17,25 @@ from nn.variables import Parameters, Variable
 AVERAGE, ACCUMULATOR, LIVE = "average", "gradient_accumulator", "live"
 
 
+class LearningRate(float):
+    """The learning rate of an optimizer's next step: a number, and assigned to as in Keras."""
+
+    optimizer: Optimizer
+
+    def assign(self, value: Any) -> None:
+        """Set the optimizer's learning rate."""
+        self.optimizer.learning_rate = value
+
+    def numpy(self) -> Any:
+        """Return it as NumPy's number."""
+        return np.float32(self)
+
+    @property
+    def value(self) -> float:
+        """It, without the optimizer."""
+        return float(self)
+
+
 class Optimizer(metaclass=Checked):
     """Base class. Subclasses list their `slots` and define `update`.
 
@@ -24,7 +43,8 @@ class Optimizer(metaclass=Checked):
     kernel call, however many layers the model has.
 
     Args:
-        learning_rate: a number, or a schedule called with the number of steps taken so far.
+        learning_rate: a number, or a schedule called with the number of steps taken so far: the
+            attribute `rate`.
         weight_decay: each step subtracts this fraction of each weight, times the learning rate.
         clipnorm: scale the gradient of each variable down to at most this L2 norm.
         clipvalue: clip each element of the gradient to [-clipvalue, clipvalue].
@@ -64,7 +84,7 @@ class Optimizer(metaclass=Checked):
     ) -> None:
         refuse(type(self), others)
         self.name = name or type(self).__name__.lower()
-        self.learning_rate = schedules.get(learning_rate)
+        self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -94,6 +114,19 @@ class Optimizer(metaclass=Checked):
             raise ConfigError(
                 f"{self.name}: gradient_accumulation_steps must be at least 2, received {steps}"
             )
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate of the next step. A number or a schedule may be assigned."""
+        rate = LearningRate(self.current_learning_rate())
+        rate.optimizer = self
+        return rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if isinstance(value, LearningRate | np.ndarray) and np.size(value) == 1:
+            value = np.asarray(value).item()
+        self.rate = schedules.get(value)
 
     # State.
 
@@ -188,7 +221,7 @@ class Optimizer(metaclass=Checked):
 
     def current_learning_rate(self) -> float:
         """Return the learning rate of the next step."""
-        rate = self.learning_rate
+        rate = self.rate
         return float(rate(self.iterations)) if callable(rate) else float(rate)
 
     def step(self) -> None:
@@ -278,7 +311,7 @@ class Optimizer(metaclass=Checked):
 
     def get_config(self) -> Config:
         """Return the settings that `from_config` accepts."""
-        rate = schedules.serialize(self.learning_rate)
+        rate = schedules.serialize(self.rate)
         settings: Config = {"name": self.name, "learning_rate": rate}
         return settings | {f: getattr(self, f) for f in (*self.common, *self.fields)}
 

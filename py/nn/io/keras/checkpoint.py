@@ -99,7 +99,7 @@ def variables(model: Model, listed: Sequence[Variable]) -> list[Array]:
     """
     optimizer = model.optimizer
     count = np.asarray(optimizer.iterations, np.int32)
-    rate = optimizer.learning_rate
+    rate = optimizer.rate
     head = [count] if callable(rate) else [count, np.asarray(rate, np.float32)]
     slots = [optimizer.state[s][span].reshape(v) for s, span, v in _places(model, listed)]
     return [*head, *slots, *_tail(optimizer)]
@@ -253,7 +253,7 @@ def _restore(model: Model, arrays: Sequence[Array], listed: Sequence[Variable]) 
     """
     optimizer = model.optimizer
     places = list(_places(model, listed))
-    head = 1 if callable(optimizer.learning_rate) else 2
+    head = 1 if callable(optimizer.rate) else 2
     if len(arrays) == 1 or (len(arrays) == 1 + len(places) and arrays[1].shape):
         head = 1  # Keras 2 keeps the rate, a number, with the settings
     if len(arrays) in (head, head + len(_tail(optimizer))):

@@ -57,7 +57,7 @@ def bits(model: nn.Model) -> Bits:
         "generator": model.rng.bit_generator.state,
         "layers": nn.io.npz.encode(run_state.layer_states(model.layers)),
         "history": (model.history.epoch, model.history.history),
-        "rate": nn.schedules.serialize(model.optimizer.learning_rate),
+        "rate": nn.schedules.serialize(model.optimizer.rate),
     }
 
 

@@ -151,3 +151,56 @@ def test_rises_and_falls_in_one_cycle() -> None:
     assert rates[0] == pytest.approx(1 / 25)
     assert max(rates) == rates[2] == pytest.approx(1.0)
     assert rates[9] == pytest.approx(1 / 25 / 1e4)
+
+
+def _multiply(optimizer: Any) -> None:
+    optimizer.learning_rate *= 0.5
+
+
+TYPED = {
+    "nothing": lambda optimizer: None,
+    "assign": lambda optimizer: optimizer.learning_rate.assign(0.25),
+    "assign, an array": lambda optimizer: optimizer.learning_rate.assign(np.array(0.25)),
+    "=": lambda optimizer: setattr(optimizer, "learning_rate", 0.25),
+    "= another's": lambda o: setattr(o, "learning_rate", type(o)(0.125).learning_rate),
+    "*=": _multiply,
+}
+
+
+@pytest.mark.parametrize(("typed", "scheduled"), [*((t, False) for t in TYPED), ("nothing", True)])
+def test_the_learning_rate_is_read_and_assigned_as_in_keras(typed: str, scheduled: bool) -> None:
+    read = []
+    for library in (keras, nn):
+        schedule = library.optimizers.schedules.ExponentialDecay(0.5, 1, 0.5)
+        optimizer = library.optimizers.SGD(schedule if scheduled else 0.5)
+        TYPED[typed](optimizer)
+        rate = optimizer.learning_rate
+        config = optimizer.get_config()["learning_rate"]
+        made = [float(rate), float(np.asarray(rate)), 2 * rate + 1]
+        read.append([*map(float, made), *([] if scheduled else [float(config)])])
+        if not scheduled:  # JAX computes a schedule as a tensor
+            assert float(rate.numpy()) == float(np.asarray(rate.value)) == float(rate)
+    np.testing.assert_allclose(*read)
+
+
+def test_the_learning_rate_of_a_schedule_is_that_of_the_next_step_as_in_keras() -> None:
+    model = nn.Sequential([nn.Input((1,)), nn.Dense(1)])
+    model.compile(nn.SGD(nn.schedules.ExponentialDecay(0.5, 1, 0.5)), "mse")
+    seen = [float(model.optimizer.learning_rate)]
+    for _ in range(2):
+        model.train_on_batch([[1.0]], [[1.0]])
+        seen.append(float(model.optimizer.learning_rate))
+    assert seen == [0.5, 0.25, 0.125]
+    model.optimizer.learning_rate = 1
+    assert model.optimizer.learning_rate == 1
+    assert model.optimizer.get_config()["learning_rate"] == 1
+
+
+@pytest.mark.parametrize("value", ["x", None, [0.1], np.ones(2)])
+def test_what_is_no_learning_rate_is_refused_wherever_it_is_assigned(value: Any) -> None:
+    optimizer = nn.Adam()
+    with pytest.raises(nn.errors.ConfigError, match="learning_rate: expected a number or a sch"):
+        optimizer.learning_rate = value
+    with pytest.raises(nn.errors.ConfigError, match="learning_rate: expected a number or a sch"):
+        optimizer.learning_rate.assign(value)
+    assert optimizer.learning_rate == 0.001
