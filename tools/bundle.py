@@ -126,6 +126,7 @@ TRAINING = (
     "py/nn/metrics",
     "py/nn/optimizers",
     "py/nn/ort",
+    "py/nn/parameters.py",
     "py/nn/schedules.py",
     "py/nn/training",
 )

@@ -17,6 +17,8 @@ _epsilon = 1e-7
 _rng = np.random.default_rng()
 _weights_follow: ContextVar[bool] = ContextVar("weights_follow", default=False)
 _weight_bytes: ContextVar[int | None] = ContextVar("weight_bytes", default=None)
+of_arguments: ContextVar[bool] = ContextVar("of_arguments", default=False)
+"""Whether a function runs whose gradient is that of its arguments: it may read no variable."""
 
 
 def floatx() -> str:

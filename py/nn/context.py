@@ -8,13 +8,16 @@ may alternate between training and prediction.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nn.kernels.elementwise import Draw
 from nn.types import Array, aligned, prod
-from nn.variables import Parameters, Variable
+from nn.variables import Variable
+
+if TYPE_CHECKING:
+    from nn.parameters import Parameters
 
 
 class Run:

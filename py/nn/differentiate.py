@@ -17,11 +17,26 @@ from typing import Any
 
 import numpy as np
 
+from nn import config
 from nn.errors import ConfigError
 from nn.types import Array
 
 Pull = Callable[[Array], Array]
 """The gradient of an input, from that of the output."""
+
+
+def of_arguments(function: Callable[..., Any], *arguments: Any, wrt: int = 0) -> tuple[Any, Pull]:
+    """Do as `differentiate` for what a model trains by, whose gradient has no part for weights that
+    the function reads: it may read none.
+
+    Raises:
+        ConfigError: it reads a variable.
+    """
+    token = config.of_arguments.set(True)
+    try:
+        return differentiate(function, *arguments, wrt=wrt)
+    finally:
+        config.of_arguments.reset(token)
 
 
 def differentiate(function: Callable[..., Any], *arguments: Any, wrt: int = 0) -> tuple[Any, Pull]:

@@ -100,7 +100,7 @@ class FunctionRegularizer(Regularizer):
         return float(self.function(w))
 
     def add_gradient(self, w: Array, gradient: Array) -> None:
-        penalty, pull = load("nn.differentiate").differentiate(self.function, w)
+        penalty, pull = load("nn.differentiate").of_arguments(self.function, w)
         gradient += pull(np.ones_like(penalty))
 
     def get_config(self) -> Config:

@@ -1,27 +1,20 @@
-"""Variables, and the packed parameters of a model.
-
-A layer creates its variables one by one. A compiled model *packs* them: their values become views
-of one contiguous buffer and their gradients views of another. So an optimizer step is one kernel
-call for the whole model, and exporting the parameters is one copy.
-"""
+"""Variables: the named arrays of a layer. A compiled model packs them (`nn.parameters`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import repeat
-from operator import attrgetter, is_
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.errors import ShapeError
+from nn.config import of_arguments
+from nn.errors import ConfigError, ShapeError
 from nn.types import Array, Owner, prod
 
 if TYPE_CHECKING:
     from nn.constraints import Constraint
     from nn.regularizers import Regularizer
 
-HOME = attrgetter("home")
 _last_write = 0
 
 
@@ -30,7 +23,8 @@ def writes() -> int:
     return _last_write
 
 
-def _next_write() -> int:
+def next_write() -> int:
+    """Return the number of a new write."""
     global _last_write
     _last_write += 1
     return _last_write
@@ -60,6 +54,7 @@ class Variable:
         trainable: whether an optimizer may change it (if the layer is trainable too).
         regularizer: adds to the loss, or None.
         constraint: applied to the value after each step, or None.
+        home: the `nn.parameters.Parameters` that it is packed in, or None.
     """
 
     __slots__ = (
@@ -89,7 +84,7 @@ class Variable:
         self.owner = owner
         self.regularizer = regularizer
         self.constraint = constraint
-        self.home: Parameters | None = None
+        self.home: Any = None
 
     @property
     def version(self) -> int:
@@ -99,7 +94,7 @@ class Variable:
 
     def mark_written(self) -> None:
         """Note that the elements of `value` were changed."""
-        self._written = _next_write()
+        self._written = next_write()
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -128,6 +123,10 @@ class Variable:
         return prod(self.shape)
 
     @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
     def path(self) -> str:
         """The layer's name and the variable's, as in `dense/kernel`."""
         return f"{self.owner.path}/{self.name}" if self.owner else self.name
@@ -147,64 +146,37 @@ class Variable:
         else:
             self.value, self.later = np.array(array, self.dtype, order="C"), None
 
-    def numpy(self) -> Array:
-        """Return a copy of the value."""
-        return self.value.copy()
+    def assign_add(self, value: Any) -> None:
+        """Add `value` to the variable; as `assign`."""
+        self.assign(self.value + value)
+
+    def assign_sub(self, value: Any) -> None:
+        """Subtract `value` from the variable; as `assign`."""
+        self.assign(self.value - value)
+
+    def numpy(self, dtype: Any = None, copy: Any = None) -> Array:
+        """Return a copy of the value.
+
+        Raises:
+            ConfigError: a loss, penalty or activation asks, which would not train it.
+        """
+        if of_arguments.get():
+            raise ConfigError(f"{self.path}: expected a regularizer, received a function of it")
+        return np.array(self.value, dtype)
+
+    __array__ = numpy
 
     def __repr__(self) -> str:
         return f"<Variable {self.path} {self.shape} {self.dtype}>"
 
 
-class Parameters:
-    """The packed trainable variables of a model; `values` and `gradients` are 1-D and parallel.
-
-    Attributes:
-        written: the number of the last write of `values`; see `Variable.version`.
-    """
-
-    gradients: Array
-    views: dict[Variable, Array]
-
-    def __init__(self, variables: Iterable[Variable]) -> None:
-        self.variables = tuple(variables)
-        dtypes = {v.dtype for v in self.variables} or {np.dtype(np.float32)}
-        if len(dtypes) > 1:
-            raise ShapeError(
-                f"a model's variables must share one dtype, received {sorted(map(str, dtypes))}"
-            )
-        total = sum(v.size for v in self.variables)
-        self.values: Array = np.empty(total, dtypes.pop())
-        self.spans = tuple(_spans(self.variables))
-        self.written = 0
-        for variable, span in zip(self.variables, self.spans, strict=True):
-            view = self.values[span].reshape(variable.shape)
-            view[...] = variable.value
-            variable.value = view
-            variable.home = self
-        # After the variables gave up their own arrays, so that there are two at a time, not three.
-        self.collect_gradients(np.zeros_like(self.values))
-        self.mark_written()
-
-    def collect_gradients(self, array: Array) -> None:
-        """Let `gradients` be this array, of their number and type."""
-        self.gradients = array
-        self.views = {
-            v: array[span].reshape(v.shape)
-            for v, span in zip(self.variables, self.spans, strict=True)
-        }
-
-    def mark_written(self) -> None:
-        """Note that elements of `values` were changed."""
-        self.written = _next_write()
-
-    def stale(self) -> bool:
-        """Return whether another model has since packed one of the variables."""
-        return not all(map(is_, map(HOME, self.variables), repeat(self)))
+def _computing(name: str) -> Callable[..., Any]:
+    return lambda self, *others: getattr(self.numpy(), name)(*others)
 
 
-def _spans(variables: Sequence[Variable]) -> Iterator[slice]:
-    start = 0
-    for variable in variables:
-        stop = start + prod(variable.shape)
-        yield slice(start, stop)
-        start = stop
+# A variable computes as its value does; it equals itself alone, so that it may be a key.
+for _name in (
+    "abs", "add", "floordiv", "ge", "getitem", "gt", "le", "lt", "matmul", "mod", "mul", "neg",
+    "pow", "radd", "rmul", "rpow", "rsub", "rtruediv", "sub", "truediv",
+):  # fmt: skip
+    setattr(Variable, f"__{_name}__", _computing(f"__{_name}__"))

@@ -153,6 +153,6 @@ def of_function(function: Callable[[Any], Any]) -> Activation:
         out[...] = y
 
     def gradient(dy: Array, x: Array, out: Array) -> None:
-        out[...] = load("nn.differentiate").differentiate(function, x)[1](dy)
+        out[...] = load("nn.differentiate").of_arguments(function, x)[1](dy)
 
     return Activation(name, forward, gradient, from_output=False)

@@ -24,8 +24,8 @@ from nn.layers.base import walk
 from nn.layers.normalization import BatchNormalization
 from nn.metrics.base import LossMetric
 from nn.models.program import Batch
+from nn.parameters import Parameters
 from nn.types import Array
-from nn.variables import Parameters
 
 WHOLE_LOSSES = (losses.Dice, losses.Tversky, losses.Circle)
 WHOLE_METRICS = (metrics.PearsonCorrelation, metrics.MeanMetricWrapper)

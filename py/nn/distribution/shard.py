@@ -18,9 +18,10 @@ from nn.layers.fusion import NormedRelu
 from nn.layers.normalization import BatchNormalization
 from nn.models.program import Batch
 from nn.models.steps import Step
+from nn.parameters import Parameters
 from nn.training.program import TrainingProgram
 from nn.types import Array
-from nn.variables import Parameters, Variable
+from nn.variables import Variable
 
 
 class Gradients:

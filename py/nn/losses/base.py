@@ -9,7 +9,7 @@ import numpy as np
 
 from nn import config, kernels
 from nn.data.numeric import cast, floats, numeric
-from nn.differentiate import differentiate
+from nn.differentiate import of_arguments
 from nn.errors import ConfigError, ShapeError
 from nn.identifiers import snake_case
 from nn.keras_arguments import Checked, LeftOut, refuse
@@ -75,7 +75,7 @@ class Loss(metaclass=Checked):
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         """Return d(loss of each sample)/d(y_pred), in the shape of `y_pred`: by default `call`,
         made of NumPy's functions or of `nn.ops`, is differentiated."""
-        losses, pull = differentiate(self.call, y_true, y_pred, wrt=1)
+        losses, pull = of_arguments(self.call, y_true, y_pred, wrt=1)
         return pull(np.ones_like(losses))
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
@@ -364,14 +364,14 @@ class FunctionLoss(Loss):
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         if self.given_gradient is not None:
             return self.given_gradient(y_true, y_pred)
-        losses, pull = differentiate(self.function, y_true, y_pred, wrt=1)
+        losses, pull = of_arguments(self.function, y_true, y_pred, wrt=1)
         return pull(np.ones_like(losses))
 
     def lined_step(self, y_true: Any, y_pred: Array, sample_weight: Any) -> tuple[float, Array]:
         if self.given_gradient is not None:
             return super().lined_step(y_true, y_pred, sample_weight)
         true = self.prepare(y_true, y_pred)
-        losses, pull = differentiate(self.function, true, y_pred, wrt=1)
+        losses, pull = of_arguments(self.function, true, y_pred, wrt=1)
         scale = self.scale(losses.shape, sample_weight, y_pred.dtype)
         return float(np.sum(losses * scale)), pull(np.broadcast_to(scale, losses.shape))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,11 +13,15 @@ from nn.errors import ConfigError, NotBuiltError, ShapeError
 from nn.graph import Graph, SymbolicTensor
 from nn.keras_arguments import expects, ours
 from nn.layers.base import Layer, walk
+from nn.lazy import load
 from nn.models import topology
 from nn.models.program import PrepareWeights, Program, program_for
 from nn.models.signature import Signature, as_list
 from nn.types import Array, Config, Shape
-from nn.variables import Parameters, Variable
+from nn.variables import Variable
+
+if TYPE_CHECKING:
+    from nn.parameters import Parameters
 
 # What the types begin with in which no layer computes.
 CONVERTED = ("int", "uint", "bool", "float16")
@@ -268,7 +272,7 @@ class Network(Layer):
         if self._parameters is None or self._parameters.stale():
             if self._trained is None:
                 self._trained = self.trainable_variables
-            self._parameters = Parameters(self._trained)
+            self._parameters = _packed(self._trained)
         return self._parameters
 
     def pack(self, trained: list[Variable] | None = None) -> None:
@@ -277,7 +281,7 @@ class Network(Layer):
         self._trained = self.trainable_variables if trained is None else trained
         held = self._parameters
         if held is None or held.stale() or list(held.variables) != self._trained:
-            self._parameters = Parameters(self._trained)
+            self._parameters = _packed(self._trained)
 
     # Configuration.
 
@@ -288,6 +292,11 @@ class Network(Layer):
             self.graph, self._single_output, self._input_keys, self._output_keys
         )
         return {"name": self.name, "trainable": self.trainable, **settings}
+
+
+def _packed(trained: list[Variable]) -> Parameters:
+    packed: Parameters = load("nn.parameters").Parameters(trained)
+    return packed
 
 
 def _named(value: Any) -> tuple[list[str] | None, list[SymbolicTensor]]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import zip_longest
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -34,7 +34,9 @@ from nn.models.predictor import KEPT, KIND, Predictor
 from nn.models.replay import Replay
 from nn.models.steps import Step
 from nn.types import Array, Shape
-from nn.variables import Parameters
+
+if TYPE_CHECKING:
+    from nn.parameters import Parameters
 
 Batch = tuple[Sequence[Array], Sequence[Any], Sequence[Any], int]
 """Inputs, targets, weights (one for each input or output of the model), number of samples."""

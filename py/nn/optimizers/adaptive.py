@@ -10,8 +10,8 @@ import numpy as np
 from nn import kernels
 from nn.kernels.binding import Binding
 from nn.optimizers.base import ElementOptimizer, Optimizer
+from nn.parameters import Parameters
 from nn.types import Array
-from nn.variables import Parameters
 
 
 class Adam(Optimizer):

@@ -11,8 +11,9 @@ import numpy as np
 from nn import schedules
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import Checked, LeftOut, refuse
+from nn.parameters import Parameters
 from nn.types import Array, Config, prod
-from nn.variables import Parameters, Variable
+from nn.variables import Variable
 
 AVERAGE, ACCUMULATOR, LIVE = "average", "gradient_accumulator", "live"
 

@@ -12,8 +12,8 @@ from nn.data.numeric import numeric
 from nn.errors import NNError
 from nn.keras_arguments import expects
 from nn.layers.base import Layer
+from nn.parameters import Parameters
 from nn.types import Array
-from nn.variables import Parameters
 
 FLOAT = np.dtype(np.float64)
 

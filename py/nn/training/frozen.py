@@ -6,7 +6,7 @@ from nn.graph import Graph, Node, SymbolicTensor
 from nn.layers.base import Layer
 from nn.layers.convolution import Conv2D
 from nn.layers.normalization import BatchNormalization
-from nn.variables import Parameters
+from nn.parameters import Parameters
 
 ALIKE = {
     *(f"nn.layers.{name}" for name in (

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from nn.context import Context
 from nn.graph import SymbolicTensor
 from nn.models.program import Batch, Compiled, Program
+from nn.parameters import Parameters
 from nn.training.frozen import split
 from nn.types import Array
-from nn.variables import Parameters
 
 
 class TrainingProgram:

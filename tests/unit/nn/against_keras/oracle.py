@@ -14,7 +14,8 @@ import keras
 import nn
 import numpy as np
 from nn.context import Context, Run
-from nn.variables import Parameters, Variable
+from nn.parameters import Parameters
+from nn.variables import Variable
 
 # Keras takes means, tanh and others through float32 whatever `floatx` says (1.5e-7 off in float64).
 EXACT = 5e-6

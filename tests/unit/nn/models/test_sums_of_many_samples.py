@@ -11,7 +11,7 @@ import pytest
 from nn import kernels
 from nn.context import Context, Run
 from nn.differentiate import _fitted
-from nn.variables import Parameters
+from nn.parameters import Parameters
 
 from tests.support import every_layer
 

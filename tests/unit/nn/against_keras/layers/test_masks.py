@@ -10,7 +10,7 @@ import nn
 import numpy as np
 import pytest
 from nn.context import Context, Run
-from nn.variables import Parameters
+from nn.parameters import Parameters
 
 from tests.unit.nn.against_keras.oracle import built
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn.context import Context, Run
-from nn.variables import Parameters
+from nn.parameters import Parameters
 
 from tests.unit.nn.against_keras.oracle import EXACT_TANH, built
 

@@ -9,7 +9,8 @@ import nn
 import numpy as np
 import pytest
 from nn import schedules
-from nn.variables import Parameters, Variable
+from nn.parameters import Parameters
+from nn.variables import Variable
 
 from tests.unit.nn.against_keras.oracle import walk
 
