@@ -313,8 +313,8 @@ class MultiHeadAttention(ScoredAttention):
                 f"{(None, *sizes)}, received shape {mask}"
             )
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
-        mask = super().compute_mask(inputs, masks)
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        mask = super().mask_after(inputs, masks)
         return [mask, None] if self.return_attention_scores else mask
 
     def mask_of(self, ctx: Context, shape: tuple[int, ...]) -> Array | None:
@@ -480,7 +480,7 @@ class Attention(ScoredAttention):
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         return (*input_shapes[0][:-1], input_shapes[1][-1])
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         return masks[0]
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:

@@ -115,7 +115,7 @@ class Layer(metaclass=Checked):
     supports_masking = False
     """Whether the mask of the first input is also the mask of the output."""
     begins_mask = False
-    """Whether `compute_mask` may create a mask if the inputs have none."""
+    """Whether `mask_after` may create a mask if the inputs have none."""
     several_inputs = False
     """Whether a layer of the engine takes more than one input; others may take any number."""
     reads_indices = False
@@ -336,9 +336,30 @@ class Layer(metaclass=Checked):
         """
         raise NotImplementedError(f"{type(self).__name__} must define backward")
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
-        """Return the mask of the output, or a list of masks for several outputs."""
-        return masks[0] if self.supports_masking else None
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        """Return the mask of the output, or a list of masks for several outputs: by default what
+        `compute_mask` says."""
+        if type(self).compute_mask is Layer.compute_mask:
+            return masks[0] if self.supports_masking else None
+        one = len(inputs) == 1
+        return self.compute_mask(inputs[0] if one else inputs, masks[0] if one else masks)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return the mask of the output, as Keras' layers do.
+
+        Args:
+            inputs: an array, or a list of them for a layer of several.
+            previous_mask: their masks, likewise; None for none.
+
+        Raises:
+            ConfigError: the inputs are tensors of a graph.
+        """
+        several = self.several_inputs and isinstance(inputs, list | tuple)
+        given = inputs if several else [inputs]
+        masks = previous_mask if several and previous_mask else [previous_mask] * len(given)
+        if type(self).mask_after is Layer.mask_after:
+            return masks[0] if self.supports_masking else None
+        return self.mask_after([numeric(x, f"{self.name}: inputs") for x in given], masks)
 
     def get_state(self) -> Config:
         """Return the state carried from batch to batch besides variables.
@@ -454,8 +475,8 @@ class Layer(metaclass=Checked):
         """Call the layer on symbolic tensors, which adds it to a graph, or on arrays.
 
         Args:
-            inputs: one or several inputs, or a list of them. An array among symbolic tensors
-                becomes a constant of the graph, its first axis the batch's, of size 1.
+            inputs: one or several inputs, or a list of them, also by name. An array among symbolic
+                tensors becomes a constant of the graph, its first axis the batch's, of size 1.
             training: whether to run in training mode. None is Keras' default: False, but for layers
                 that change images at random. In a graph it counts, as in Keras 3, where the model
                 is called without one (`model(x)`); `fit`, `evaluate` and `predict` have their own.
@@ -467,6 +488,8 @@ class Layer(metaclass=Checked):
                 that it cannot compute with.
             ShapeError: arrays of the wrong number of axes or sizes.
         """
+        if not inputs and "inputs" in others:
+            inputs = (others.pop("inputs"),)
         self.expect_none_of(others)
         given = inputs[0] if len(inputs) == 1 else inputs
         # A list of arrays is several inputs; one of numbers, or of lists of them, is one.

@@ -218,7 +218,7 @@ class RNN(Layer):
         """Call the layer; see `Layer.__call__`. `initial_state` holds the states of all cells."""
         return super().__call__(*with_states(inputs, initial_state), **options)
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         mask = masks[0] if self.return_sequences else None
         count = sum(cell.of.state_count for cell in self.cells)
         return [mask, *[None] * count] if self.return_state else mask

@@ -59,7 +59,7 @@ class Embedding(Layer):
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         return (*input_shapes[0], self.output_dim)
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         return inputs[0] != 0 if self.mask_zero else None
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:

@@ -159,8 +159,8 @@ class Penalized(Layer):
     def sublayers(self) -> tuple[Layer, ...]:
         return (self.layer,)
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
-        return self.layer.compute_mask(inputs, masks)
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        return self.layer.mask_after(inputs, masks)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
         assert self.regularizer is not None

@@ -26,7 +26,7 @@ class Masking(Layer):
         super().__init__(**options)
         self.mask_value = mask_value
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         return (inputs[0] != self.mask_value).any(axis=-1)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:

@@ -26,7 +26,7 @@ class Merge(Layer):
     two: ClassVar[bool] = False
     """Whether there are exactly two inputs."""
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         known = [m for m in masks if m is not None]
         return np.logical_or.reduce(known) if len(known) == len(masks) else None
 
@@ -231,7 +231,7 @@ class Concatenate(Layer):
         first[self.axis] = sum(known) if len(known) == len(sizes) else None
         return tuple(first)
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         if all(m is None for m in masks):
             return None
         filled = [

@@ -145,7 +145,7 @@ class Recurrent(Gated):
         output = (n, steps, self.units) if self.return_sequences else (n, self.units)
         return [output, *[(n, self.units)] * self.state_count] if self.return_state else output
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         mask = masks[0] if self.return_sequences else None
         return [mask, *[None] * self.state_count] if self.return_state else mask
 

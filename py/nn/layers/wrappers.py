@@ -160,7 +160,7 @@ class Bidirectional(Layer):
         then the backward layer's."""
         return super().__call__(*with_states(inputs, initial_state), **options)
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         mask = masks[0] if self.return_sequences else None
         count = len(self.outputs_of(self.compute_output_shape(inputs[0].shape)))
         first = 1 if self.merge_mode else 2

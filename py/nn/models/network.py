@@ -253,7 +253,7 @@ class Network(Layer):
         outputs = ctx.saved.forward(inputs, training, masks=ctx.masks)
         return outputs[0] if self._single_output else tuple(outputs)
 
-    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+    def mask_after(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         return None
 
     def backward(self, ctx: Context, dy: Any) -> Any:

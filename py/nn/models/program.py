@@ -307,7 +307,7 @@ class Program:
             ctx.mask = ctx.masks[0] if masking or len(given) == 1 else None
             with prepared(step.layer):
                 y = timed(step.layer.name, step.forward, ctx, *given, training=training)
-            mask = step.layer.compute_mask(given, ctx.masks)
+            mask = step.layer.mask_after(given, ctx.masks)
             several = len(step.outputs) > 1
             made = mask if isinstance(mask, list) else [mask]
             for slot, part, m in zip_longest(step.outputs, y if several else (y,), made):

@@ -1,4 +1,4 @@
-"""States of a training run (idle, training, paused, stopping), and its pace."""
+"""States of a training run: idle, training, paused, stopping."""
 
 from __future__ import annotations
 
@@ -112,22 +112,3 @@ class Progress:
             self._go.clear()
             await self._go.wait()
         return not self.stopping
-
-
-class Pace:
-    """Samples per second, smoothed over about ten batches; pauses do not count."""
-
-    def __init__(self) -> None:
-        self.rate = 0.0
-        self._pace = 0.0
-        self._last = time.perf_counter()
-
-    def tick(self, size: int) -> None:
-        now = time.perf_counter()
-        pace = (now - self._last) / size
-        self._last = now
-        self._pace = pace if not self._pace else 0.9 * self._pace + 0.1 * pace
-        self.rate = 1 / self._pace if self._pace else 0.0
-
-    def restart(self) -> None:
-        self._last = time.perf_counter()

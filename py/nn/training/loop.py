@@ -27,11 +27,12 @@ from nn.data.source import each, warn_of_few
 from nn.errors import ConfigError, EmptyError
 from nn.keras_arguments import expects, flag
 from nn.models.model import Model
-from nn.models.run_control import PAUSED, Pace
+from nn.models.run_control import PAUSED
 from nn.models.signature import as_list
 from nn.training import evaluation
 from nn.training.data_adapter import one_batch, open_source, open_validation, split
 from nn.training.evaluation import as_callback, results
+from nn.training.pace import Pace
 from nn.training.run_state import RunState, generator
 
 __all__ = ["fit", "one_batch", "test_on_batch", "train_on_batch"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import nn
 import numpy as np
 import pytest
@@ -84,3 +87,85 @@ def test_a_mask_of_other_axes_is_refused() -> None:
     layer = nn.BatchNormalization()
     with pytest.raises(nn.errors.ShapeError, match=r"expected a mask of shape \(3, 4, 4\)"):
         layer(np.ones((3, 4, 4, 2)), training=True, mask=MASK)
+
+
+KEPT = np.array([[1, 1, 1, 0], [1, 0, 0, 0]], bool)
+INDICES = np.array([[1, 2, 0, 0], [2, 0, 1, 1]])
+WORDS = np.ones((2, 4, 3), np.float32) * (INDICES > 0)[..., None]
+COMPUTED: dict[str, tuple[Callable[[Any], Any], Any, tuple[Any, ...]]] = {
+    "Embedding": (lambda of: of.Embedding(3, 2, mask_zero=True), INDICES, ()),
+    "Embedding of all": (lambda of: of.Embedding(3, 2), INDICES, ()),
+    "Masking": (lambda of: of.Masking(), WORDS, ()),
+    "Masking, masked": (lambda of: of.Masking(1.0), WORDS, (KEPT,)),
+    "Dense": (lambda of: of.Dense(2), WORDS, (KEPT,)),
+    "Dropout, none": (lambda of: of.Dropout(0.5), WORDS, (None,)),
+    "LSTM": (lambda of: of.LSTM(2), WORDS, (KEPT,)),
+    "LSTM, steps": (lambda of: of.LSTM(2, return_sequences=True), WORDS, (KEPT,)),
+    "GRU, states": (lambda of: of.GRU(2, return_state=True), WORDS, (KEPT,)),
+    "TimeDistributed": (lambda of: of.TimeDistributed(of.Dense(2)), WORDS, (KEPT,)),
+    "Attention": (lambda of: of.Attention(), [WORDS, WORDS], ([KEPT, None],)),
+    "MultiHeadAttention": (lambda of: of.MultiHeadAttention(1, 2), [WORDS, WORDS], (None,)),
+    "Add": (lambda of: of.Add(), [WORDS, WORDS], ([KEPT, ~KEPT],)),
+    "Concatenate": (lambda of: of.Concatenate(1), [WORDS, WORDS], ([KEPT, None],)),
+    "GlobalAveragePooling1D": (lambda of: of.GlobalAveragePooling1D(), WORDS, (KEPT,)),
+}
+
+
+@pytest.mark.parametrize("case", COMPUTED)
+def test_the_mask_that_a_layer_makes_of_arrays_is_that_of_keras(case: str) -> None:
+    make, inputs, masks = COMPUTED[case]
+    made, expected = (make(k.layers).compute_mask(inputs, *masks) for k in (nn, keras))
+    if isinstance(expected, list):
+        assert len(made) == len(expected)
+        made, expected = made[0], expected[0]
+    assert (made is None) == (expected is None)
+    if expected is not None:
+        np.testing.assert_array_equal(made, np.asarray(expected))
+
+
+def test_a_mask_of_a_tensor_is_refused_since_a_graph_has_it_already() -> None:
+    words = nn.Input((4,))
+    with pytest.raises(nn.errors.DataError, match="embedding: inputs: expected numbers, received"):
+        nn.Embedding(3, 2, mask_zero=True).compute_mask(words)
+
+
+class Later(nn.Layer):
+    """A layer of your own, with Keras' `compute_mask`: the first step is left out."""
+
+    supports_masking = True
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        given = super().compute_mask(inputs, previous_mask)
+        return (np.arange(inputs.shape[1]) > 0) & (True if given is None else given)
+
+    def forward(self, ctx: Context, *inputs: Any, training: bool = False) -> Any:
+        return inputs[0]
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return dy
+
+
+def test_a_layer_of_your_own_says_its_mask_as_in_keras() -> None:
+    words = nn.Input((4, 3))
+    model = nn.Model(words, nn.GlobalAveragePooling1D()(Later()(nn.Masking()(words))))
+    x = np.random.default_rng(0).normal(size=WORDS.shape)
+    kept = INDICES > 0
+    x[~kept] = 0
+    kept[:, 0] = False
+    expected = (x * kept[..., None]).sum(1) / kept.sum(1, keepdims=True)
+    np.testing.assert_allclose(model.predict_on_batch(x), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("made", ["array", "graph", "model"])
+def test_a_layer_takes_its_input_by_name_as_in_keras(made: str) -> None:
+    layer = nn.Dense(2)
+    layer.build((None, 3))
+    expected = layer(WORDS[:, 0])
+    if made == "array":
+        received = layer(inputs=WORDS[:, 0])
+    else:
+        entry = nn.Input((3,))
+        model = nn.Model(entry, layer(inputs=entry))
+        received = model(inputs=WORDS[:, 0]) if made == "model" else model.predict(WORDS[:, 0])
+        received = asyncio.run(received) if made == "graph" else received
+    np.testing.assert_allclose(received, expected)
