@@ -164,6 +164,7 @@ SELDOM = (
     "py/nn/layers/wrappers.py",
     "py/nn/models/saving.py",
     "py/nn/ops.py",
+    "py/nn/saving.py",
     "py/nn/utils",
 )
 PROTOBUF = "py/nn/io/protobuf.py"  # ONNX and the federation need it

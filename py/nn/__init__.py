@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         optimizers,
         quantize,
         regularizers,
+        saving,
         schedules,
         tuner,
         utils,
@@ -108,7 +109,7 @@ HOMES = {
 MODULES = (
     "activations", "applications", "callbacks", "constraints", "data", "datasets", "distribution",
     "errors", "federated", "initializers", "io", "kernels", "layers", "losses", "metrics", "models",
-    "ops", "optimizers", "quantize", "regularizers", "schedules", "tuner", "utils",
+    "ops", "optimizers", "quantize", "regularizers", "saving", "schedules", "tuner", "utils",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker would take any name for one of the package

@@ -10,6 +10,8 @@ from nn.errors import ConfigError
 from nn.types import Config
 
 T = TypeVar("T")
+CUSTOM: dict[str, Any] = {}
+"""Classes and functions that are not the engine's, by name; `nn.saving` registers them."""
 
 
 def resolve(
@@ -27,6 +29,8 @@ def resolve(
         named: returns the class for a name, or raises ConfigError.
         wrap: returns the object for a function; without it a function is no identifier.
     """
+    if isinstance(identifier, str):
+        identifier = CUSTOM.get(identifier, identifier)
     if isinstance(identifier, base):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, base):
@@ -34,7 +38,9 @@ def resolve(
     if wrap is not None and callable(identifier) and not isinstance(identifier, type):
         return wrap(identifier)
     if isinstance(identifier, dict):
-        cls, settings = named(identifier.get("class_name")), identifier.get("config") or {}
+        name, settings = identifier.get("class_name"), identifier.get("config") or {}
+        own = CUSTOM.get(name) if isinstance(name, str) else None
+        cls: Any = own if isinstance(own, type) and issubclass(own, base) else named(name)
         expect_settings(cls, settings)
         found = cls.from_config(settings)
     else:

@@ -76,7 +76,7 @@ def deserialize(
             f"custom_objects: expected classes by name, received {custom_objects!r:.80}"
         )
     name = settings["class_name"]
-    for classes in (custom_objects or {}, layers, models):
+    for classes in (custom_objects or {}, load("nn.identifiers").CUSTOM, layers, models):
         if classes.get(name):
             return classes[name].from_config(settings["config"])
     raise ConfigError(f"layer: expected one of {sorted(layers)}, received {name!r}")

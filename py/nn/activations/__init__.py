@@ -14,6 +14,7 @@ import numpy as np
 
 from nn import kernels
 from nn.errors import ConfigError
+from nn.identifiers import CUSTOM
 from nn.keras_arguments import Explained
 from nn.kernels.elementwise import OF_INPUT
 from nn.lazy import load
@@ -312,6 +313,8 @@ def get(identifier: Any) -> Activation:
     Raises:
         ConfigError: the name is unknown.
     """
+    if isinstance(identifier, str):
+        identifier = CUSTOM.get(identifier, identifier)
     if identifier is None:
         return LINEAR
     if isinstance(identifier, Activation):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nn import config
 from nn.errors import NNError, TooLargeError
+from nn.identifiers import CUSTOM
 from nn.io.errors import (
     CorruptError,
     FormatError,
@@ -169,7 +170,7 @@ def build(
         CorruptError: a layer or a connection is impossible.
     """
     name = topology["class_name"]
-    found = (custom_objects or {}).get(name) or models.get(name)
+    found = {**CUSTOM, **(custom_objects or {})}.get(name) or models.get(name)
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise CorruptError(f"topology: expected one of {', '.join(models)}, received {name!r}")
     settings = topology["config"]

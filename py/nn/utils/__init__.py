@@ -6,16 +6,28 @@ from nn.lazy import lookup
 
 if TYPE_CHECKING:
     from nn.config import set_random_seed
+    from nn.saving import (
+        CustomObjectScope,
+        custom_object_scope,
+        get_custom_objects,
+        get_registered_name,
+        get_registered_object,
+        register_keras_serializable,
+    )
     from nn.utils.arrays import normalize, pad_sequences, to_categorical
     from nn.utils.drawing import model_to_svg, plot_model
     from nn.utils.py_dataset import PyDataset
 
 HOMES = {
     "nn.config": ("set_random_seed",),
+    "nn.saving": (
+        "CustomObjectScope", "custom_object_scope", "get_custom_objects", "get_registered_name",
+        "get_registered_object", "register_keras_serializable",
+    ),
     "nn.utils.arrays": ("normalize", "pad_sequences", "to_categorical"),
     "nn.utils.drawing": ("model_to_svg", "plot_model"),
     "nn.utils.py_dataset": ("PyDataset",),
-}
+}  # fmt: skip
 
 if not TYPE_CHECKING:  # as in nn
     __all__ = sorted(name for names in HOMES.values() for name in names)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nn import constraints, initializers
+from nn.identifiers import CUSTOM
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
 from nn.io.snapshot import expect
 from nn.keras_arguments import OLDER, left_out, without_missing
@@ -114,7 +115,8 @@ def read(
         CorruptError: the configuration contradicts itself.
     """
     version = str(version)
-    dialect = Dialect(custom_objects or {}, version[:1] != "3", version[:4] == "tfjs")
+    custom = {**CUSTOM, **(custom_objects or {})}
+    dialect = Dialect(custom, version[:1] != "3", version[:4] == "tfjs")
     model = _model(document, dialect)
     first: Json = next(iter(model["config"]["layers"]), {})
     if model["class_name"] == "Sequential" and first.get("class_name") != "InputLayer":
