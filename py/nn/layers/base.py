@@ -122,6 +122,8 @@ class Layer(metaclass=Checked):
     """Whether the inputs are whole numbers to look up, which stay such in a model."""
     penalized = False
     """Whether `backward` must run even if no gradient arrives."""
+    changes = 0
+    """How often a built layer of any class got another activation."""
 
     def __init__(
         self,
@@ -154,6 +156,19 @@ class Layer(metaclass=Checked):
         self._nodes: list[Node] = []
         self._built_for: tuple[Shape, ...] = ()
         self._fitting: set[tuple[Shape, ...]] = set()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; another activation of a built layer counts from the next run on.
+
+        Raises:
+            ConfigError: the layer computes more from its activation than its output.
+        """
+        if name == "activation" and getattr(self, "built", False):
+            if self.last_activation is None:
+                raise ConfigError(f"{self.name}: expected its activation where it is made")
+            value = activations.get(value)
+            Layer.changes += 1
+        object.__setattr__(self, name, value)
 
     @property
     def last_activation(self) -> str | None:

@@ -53,7 +53,11 @@ class Activation(Elementwise):
 
     def __init__(self, activation: Any, **options: Any) -> None:
         super().__init__(**options)
-        self.activation = self.function = activations.get(activation)
+        self.activation = activations.get(activation)
+
+    @property
+    def function(self) -> activations.Activation:  # type: ignore[override]
+        return self.activation
 
 
 class ReLU(Elementwise):

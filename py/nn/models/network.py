@@ -41,6 +41,7 @@ class Network(Layer):
         self._graph: Graph | None = None
         self._listed: list[Layer] | None = None
         self._program: Program | None = None
+        self._made_after = 0
         self._parameters: Parameters | None = None
         self._prepare_weights: PrepareWeights | None = None
         self._trained: list[Variable] | None = None
@@ -82,7 +83,8 @@ class Network(Layer):
     @property
     def program(self) -> Program:
         """The graph with the memory that it runs in."""
-        if self._program is None:
+        if self._program is None or self._made_after != Layer.changes:
+            self._made_after = Layer.changes
             context = Context(Run(self.rng, self.dtype))
             self._program = program_for(
                 "cpu", self.graph, context=context, prepare_weights=self._prepare_weights
@@ -270,10 +272,9 @@ class Network(Layer):
         They are packed again if a model that shares these layers has packed them in the meantime.
         """
         if self._parameters is None or self._parameters.stale():
-            if self._trained is None:
-                self._trained = self.trainable_variables
-            self._parameters = _packed(self._trained)
-        return self._parameters
+            self.pack(self._trained)
+        packed: Any = self._parameters
+        return packed  # type: ignore[no-any-return]
 
     def pack(self, trained: list[Variable] | None = None) -> None:
         """Gather the variables to train, by default those that are trainable now; `compile` does
@@ -281,7 +282,7 @@ class Network(Layer):
         self._trained = self.trainable_variables if trained is None else trained
         held = self._parameters
         if held is None or held.stale() or list(held.variables) != self._trained:
-            self._parameters = _packed(self._trained)
+            self._parameters = load("nn.parameters").Parameters(self._trained)
 
     # Configuration.
 
@@ -292,11 +293,6 @@ class Network(Layer):
             self.graph, self._single_output, self._input_keys, self._output_keys
         )
         return {"name": self.name, "trainable": self.trainable, **settings}
-
-
-def _packed(trained: list[Variable]) -> Parameters:
-    packed: Parameters = load("nn.parameters").Parameters(trained)
-    return packed
 
 
 def _named(value: Any) -> tuple[list[str] | None, list[SymbolicTensor]]:

@@ -11,6 +11,7 @@ import keras
 import nn
 import numpy as np
 import pytest
+from nn.errors import ConfigError
 
 MODES = (None, True, False)
 FLAT, STEPS, IMAGES = (6,), (3, 4), (4, 4, 2)
@@ -113,3 +114,88 @@ def test_a_mode_in_a_file_that_is_none_is_refused(mode: str) -> None:
     damaged = model.to_json().replace(found, found.replace("true", mode))
     with pytest.raises(nn.io.FormatError, match="expected training to be true or false"):
         nn.models.model_from_json(damaged)
+
+
+MADE: dict[str, tuple[tuple[int, ...], Any]] = {
+    "Dense": ((3,), lambda of: of.Dense(2, activation="softmax")),
+    "Conv2D": ((4, 4, 2), lambda of: of.Conv2D(2, 3, activation="relu")),
+    "Conv1D": ((4, 2), lambda of: of.Conv1D(2, 2)),
+    "DepthwiseConv2D": ((4, 4, 2), lambda of: of.DepthwiseConv2D(3, activation="sigmoid")),
+    "Conv2DTranspose": ((3, 3, 2), lambda of: of.Conv2DTranspose(2, 2, activation="tanh")),
+    "Activation": ((3,), lambda of: of.Activation("relu")),
+}
+
+
+def drawn(shape: tuple[int, ...]) -> Any:
+    return np.random.default_rng(1).normal(size=shape)
+
+
+@pytest.mark.usefixtures("native")  # whose calls are repeated from batch to batch
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("given", ["linear", "tanh"])
+def test_another_activation_of_a_layer_counts_from_then_on_as_in_keras(
+    made: str, given: str
+) -> None:
+    shape, make = MADE[made]
+    x = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
+    models = []
+    for k in (keras, nn):
+        models.append(k.Sequential([k.Input(shape), make(k.layers), k.layers.Flatten()]))
+        models[-1].set_weights([drawn(tuple(w.shape)) for w in models[-1].weights])
+        layer = models[-1].layers[0]
+        if k is nn:
+            for _ in range(3):
+                models[-1].predict_on_batch(x)
+                models[-1](x)
+        none = given == "linear" and made != "Activation"
+        layer.activation = None if none else getattr(k.activations, given)
+    theirs, ours = models
+    expected = np.asarray(theirs(x))
+    for received in (ours.predict_on_batch(x), ours(x)):
+        np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-6)
+    again = nn.models.clone_model(ours)
+    again.set_weights(ours.get_weights())
+    np.testing.assert_allclose(again.predict_on_batch(x), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("native")
+def test_a_compiled_model_trains_with_another_activation_of_a_layer() -> None:
+    x, y = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
+    model = nn.Sequential([nn.Input((3,)), nn.Dense(2, "relu", kernel_initializer="ones")])
+    plain = nn.Sequential([nn.Input((3,)), nn.Dense(2)])
+    for one in (model, plain):
+        one.compile("sgd", "mse")
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    plain.set_weights([-w for w in model.get_weights()])
+    model.set_weights(plain.get_weights())  # a relu would learn nothing of these
+    model.layers[-1].activation = None
+    for _ in range(3):
+        assert model.train_on_batch(x, y) == plain.train_on_batch(x, y)
+    for ours, wanted in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, wanted)
+
+
+INSIDE = {
+    "LSTM": ((4, 2), lambda: nn.LSTM(2)),
+    "GRU": ((4, 2), lambda: nn.GRU(2)),
+    "SimpleRNN": ((4, 2), lambda: nn.SimpleRNN(2)),
+    "SeparableConv2D": ((4, 4, 2), lambda: nn.SeparableConv2D(2, 3)),
+    "channels first": ((2, 4, 4), lambda: nn.Conv2D(2, 3, data_format="channels_first")),
+}
+
+
+@pytest.mark.parametrize("inside", INSIDE)
+def test_an_activation_inside_a_layer_that_is_built_is_refused(inside: str) -> None:
+    shape, make = INSIDE[inside]
+    layer = make()
+    nn.Sequential([nn.Input(shape), layer])
+    before = layer.activation
+    with pytest.raises(ConfigError, match="expected its activation where it is made"):
+        layer.activation = "relu"
+    dense = nn.Dense(2)
+    dense.build((None, 3))
+    with pytest.raises(ConfigError, match="activation: expected one of"):
+        dense.activation = "nothing"
+    assert layer.activation is before
+    assert dense.activation.name == "linear"
