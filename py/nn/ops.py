@@ -290,16 +290,9 @@ def stack(x: Sequence[Any], axis: int = 0) -> Any:
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Return the parts of an array or tensor along an axis: so many of one size, or those that
     begin at indices."""
-    if not isinstance(x, SymbolicTensor):
-        given = [np.asarray(x) if isinstance(x, list) else x, indices_or_sections, axis]
-        with Explained("ops.split", given, {}):
-            return _called(np.split, given, {})
-    size = x.shape[axis] if axis % len(x.shape) else None
-    if size is None:
-        raise ConfigError(f"ops.split: expected an axis of known size, received {x.shape}, {axis}")
-    before = (slice(None),) * (axis % len(x.shape))
-    parts = split(np.arange(size), indices_or_sections)
-    return [x[(*before, slice(int(part[0]), int(part[-1]) + 1))] for part in parts]
+    given = [x, indices_or_sections, axis]
+    with Explained("ops.split", given, {}):
+        return _called(_parts, given, {})
 
 
 def cast(x: Any, dtype: str) -> Any:
@@ -316,6 +309,17 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: str | None = None) 
         return np.moveaxis(ones.astype(dtype), -1, axis)
 
     return _apply("OneHot", hot, [x], num_classes=num_classes, axis=axis, dtype=dtype or "float32")
+
+
+def _parts(x: Any, sections: Any, axis: int) -> Any:
+    if not isinstance(x, SymbolicTensor):
+        return np.split(np.asarray(x) if isinstance(x, list) else x, sections, axis)
+    size = x.shape[axis] if axis % len(x.shape) else None
+    if size is None:
+        raise ConfigError(f"ops.split: expected an axis of known size, received {x.shape}, {axis}")
+    before = (slice(None),) * (axis % len(x.shape))
+    parts = np.split(np.arange(size), sections)
+    return [x[(*before, slice(int(part[0]), int(part[-1]) + 1))] for part in parts]
 
 
 def _activation(name: str) -> Callable[..., Any]:

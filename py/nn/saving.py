@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from nn.errors import ConfigError
 from nn.identifiers import CUSTOM
+from nn.keras_arguments import checked
 from nn.models.saving import load_model, load_weights, save_model, save_weights
 
 __all__ = [
@@ -56,11 +57,13 @@ def register_keras_serializable(
     return register
 
 
+@checked
 def get_registered_name(obj: Any) -> str:
     """Return the package and the name of what is registered, else its own name."""
     return _packages.get(obj) or str(obj.__name__)
 
 
+@checked
 def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Return what has a name, with its package or alone; None where nothing has."""
     given = {**get_custom_objects(), **(custom_objects or {})}
