@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nn.utils.arrays import normalize, pad_sequences, to_categorical
     from nn.utils.drawing import model_to_svg, plot_model
     from nn.utils.py_dataset import PyDataset
+    from nn.utils.timeseries import timeseries_dataset_from_array
 
 HOMES = {
     "nn.config": ("set_random_seed",),
@@ -27,6 +28,7 @@ HOMES = {
     "nn.utils.arrays": ("normalize", "pad_sequences", "to_categorical"),
     "nn.utils.drawing": ("model_to_svg", "plot_model"),
     "nn.utils.py_dataset": ("PyDataset",),
+    "nn.utils.timeseries": ("timeseries_dataset_from_array",),
 }  # fmt: skip
 
 if not TYPE_CHECKING:  # as in nn

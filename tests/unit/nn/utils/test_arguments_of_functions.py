@@ -156,6 +156,8 @@ CALLS = {
     "saving.load_weights": given(MODEL, NPZ),
     "saving.save_model": given(MODEL, "a.npz"),
     "saving.save_weights": given(MODEL, "a.npz"),
+    "utils.timeseries_dataset_from_array": given(
+        np.ones((9, 2)), np.ones(9), 2, 1, 1, 4, False, 1, 0, 9),
     "utils.model_to_svg": given(MODEL, True, "TB"),
     "utils.normalize": given(np.ones((2, 3)), -1, 2),
     "utils.pad_sequences": given([[1, 2], [3]], 3, "int32", "pre", "pre", 0.0),
