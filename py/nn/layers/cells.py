@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn.context import Context
+from nn.data.numeric import whole
 from nn.errors import ConfigError
 from nn.keras_arguments import LeftOut
 from nn.layers.base import Layer
@@ -48,6 +49,26 @@ class Cell(Layer):
         if name in self.of.fields:
             return getattr(self.layer, name)
         raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+    @property
+    def state_size(self) -> Any:
+        """The size of a row of the state, or of each of several."""
+        sizes = [self.units] * self.of.state_count
+        return sizes if len(sizes) > 1 else self.units
+
+    @property
+    def output_size(self) -> int:
+        """The size of a row of the output."""
+        return self.units
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
+        """Return the states before the first step: zeros (batch_size, units), as in Keras.
+
+        Raises:
+            ConfigError: the batch size is no count.
+        """
+        n = whole(batch_size, f"{self.name}: batch_size")
+        return [np.zeros((n, self.units), self.dtype) for _ in range(self.of.state_count)]
 
     @property
     def sublayers(self) -> tuple[Layer, ...]:
@@ -139,6 +160,20 @@ class StackedRNNCells(Layer):
                 f"{self.name}: expected SimpleRNNCell, LSTMCell or GRUCell, received {cells!r}"
             )
         self.cells = list(cells)
+
+    @property
+    def state_size(self) -> list[Any]:
+        """The sizes of the states of each cell."""
+        return [cell.state_size for cell in self.cells]
+
+    @property
+    def output_size(self) -> int:
+        """The size of a row of the last cell's output."""
+        return self.cells[-1].output_size
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[list[Array]]:
+        """Return the states of each cell before the first step; as a cell's."""
+        return [cell.get_initial_state(batch_size) for cell in self.cells]
 
     @property
     def sublayers(self) -> Sequence[Layer]:

@@ -158,3 +158,18 @@ def test_what_cannot_be_wrapped_is_refused() -> None:
         nn.Bidirectional(nn.LSTM(3), merge_mode="max")
     with pytest.raises(nn.errors.ConfigError, match="expected a layer"):
         nn.TimeDistributed(3)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CELLS if kind != "list"])
+def test_a_cell_says_its_sizes_and_its_first_states_as_in_keras(kind: str) -> None:
+    ours, theirs = CELLS[kind](nn.layers), CELLS[kind](keras.layers)
+    assert ours.state_size == theirs.state_size
+    assert ours.output_size == theirs.output_size
+    made, expected = ours.get_initial_state(batch_size=4), theirs.get_initial_state(batch_size=4)
+    if kind != "StackedRNNCells":
+        made, expected = [made], [expected]
+    for mine, wanted in zip(made, expected, strict=True):
+        assert [s.shape for s in mine] == [np.shape(s) for s in wanted]
+        assert not np.any(mine)
+    with pytest.raises(nn.errors.ConfigError, match="batch_size"):
+        ours.get_initial_state()
