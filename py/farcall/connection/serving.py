@@ -73,12 +73,7 @@ class Serving:
         try:
             args: "list[Value]" = []
             more: "Value" = None
-            if (
-                len(frame) < length
-                or type(frame[3]) is not list
-                or (length > 4 and type(frame[4]) is not list)
-            ):
-                raise errors.ProtocolError(f"expected {length} fields, received {frame}")
+            _expect(frame, length)
             self._codec.arrived = buffers  # a key of the path may be bytes
             if len(frame) > length:
                 result = self._building(run, frame, length, buffers)
@@ -233,6 +228,13 @@ class Serving:
         self.running.clear()
         self._answers.clear()
         self._contexts.clear(errors.again(self._channel.error))
+
+
+def _expect(frame: "Frame", length: "int") -> None:
+    """Raise an error unless a request has its fields, and lists for its path and its arguments."""
+    listed = len(frame) >= length and type(frame[3]) is list
+    if not listed or (length > 4 and type(frame[4]) is not list):
+        raise errors.ProtocolError(f"expected {length} fields, received {frame}")
 
 
 def _in_turn(*call: "Any") -> "Value":
