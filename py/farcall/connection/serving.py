@@ -50,7 +50,7 @@ class Serving:
         self._answers = answers
         self._contexts = Contexts(policy.operate, channel.complain)
         self.running: "set[Answer]" = set()
-        # How many fields a request has, and what runs it.
+        # How many fields a request has (its path and arguments are lists), and what runs it.
         self._requests: "dict[str, tuple[int, Run]]" = {
             messages.CALL: (6, self._call),
             messages.GET: (4, self._get),
@@ -73,7 +73,8 @@ class Serving:
         try:
             args: "list[Value]" = []
             more: "Value" = None
-            _expect(frame, length)
+            if len(frame) < length or not type(frame[3]) is type(frame[min(4, length - 1)]) is list:
+                raise errors.ProtocolError(f"expected {length} fields, received {frame}")
             self._codec.arrived = buffers  # a key of the path may be bytes
             if len(frame) > length:
                 result = self._building(run, frame, length, buffers)
@@ -228,13 +229,6 @@ class Serving:
         self.running.clear()
         self._answers.clear()
         self._contexts.clear(errors.again(self._channel.error))
-
-
-def _expect(frame: "Frame", length: "int") -> None:
-    """Raise an error unless a request has its fields, and lists for its path and its arguments."""
-    listed = len(frame) >= length and type(frame[3]) is list
-    if not listed or (length > 4 and type(frame[4]) is not list):
-        raise errors.ProtocolError(f"expected {length} fields, received {frame}")
 
 
 def _in_turn(*call: "Any") -> "Value":

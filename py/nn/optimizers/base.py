@@ -33,7 +33,7 @@ class LearningRate(float):
 
     @property
     def value(self) -> float:
-        """It, without the optimizer."""
+        """The number alone."""
         return float(self)
 
 
