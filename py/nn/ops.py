@@ -424,13 +424,13 @@ def _expect_arrays(name: str, given: Sequence[Any]) -> None:
 def _of_arrays(name: str) -> Callable[..., Any]:
     function = getattr(np, "asarray" if name.startswith("convert") else name)
     places, _, names = ARRAYS[name].partition(" / ")
-    either, before = Parameter.POSITIONAL_OR_KEYWORD, places.split()
-    signature = Signature([Parameter(n, either, default=None) for n in (*before, *names.split())])
+    by_place, kind = places.split(), Parameter.POSITIONAL_OR_KEYWORD
+    signature = Signature([Parameter(n, kind, default=None) for n in (*by_place, *names.split())])
 
     def call(*args: Any, **options: Any) -> Any:
         _expect_arrays(name, [*args, *options.values()])
         given = signature.bind(*args, **options).arguments
-        placed = [given.pop(n) for n in before if n in given]
+        placed = [given.pop(n) for n in by_place if n in given]
         with Explained(f"ops.{name}", args, options):
             return _called(function, placed, given)
 

@@ -8,6 +8,7 @@ module imports the other.
 from farcall import platform
 from farcall.comlink import frames
 from farcall.comlink.frames import number
+from farcall.limits import overridden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,11 +57,7 @@ class Options:
             raise TypeError(f"origins: expected a tuple of texts, received {origins!r}")
         self.origins = None if origins is None else tuple(origins)
         self.traceback = traceback
-        self.limits = dict(frames.LIMITS)
-        self.limits.update(limits or {})
-        if len(self.limits) > len(frames.LIMITS):
-            known = ", ".join(frames.LIMITS)
-            raise TypeError(f"limits: expected {known}, received {limits!r}")
+        self.limits = overridden(frames.LIMITS, limits)
         self.on_error = on_error
 
     def complain(self, error: "BaseException", whence: "str" = "") -> None:

@@ -77,7 +77,7 @@ def exposed(
         return exposed()(names[0])
     if isinstance(writable, str) or min(concurrency, queue) < 0:
         given = (writable, concurrency, queue)
-        raise TypeError(f"expected a tuple of names, two numbers, received {given}")
+        raise TypeError(f"exposed: expected a tuple of names, two counts, received {given}")
 
     def mark(cls: "Any") -> "Any":
         cls.__farcall__ = {

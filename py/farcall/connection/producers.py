@@ -48,6 +48,7 @@ def is_stream(value: "object") -> bool:
 
 
 def _resume(source: "Any", name: "str", value: "Value") -> "Any":
+    """Take a generator's next step, or that of an iterator, to which nothing can be sent."""
     if value is not None or hasattr(source, name):
         return getattr(source, name)(value)
     return next(source) if name == "send" else source.__anext__()

@@ -232,6 +232,7 @@ class Serving:
 
 
 def _in_turn(*call: "Any") -> "Value":
+    # Few serve such a class: what predicts has no room for it (tools/bundle.py, STARTED).
     from farcall.connection.concurrency import in_turn
 
     return in_turn(*call)

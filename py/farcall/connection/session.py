@@ -18,6 +18,7 @@ from farcall.connection.references import Tables
 from farcall.connection.serving import Serving
 from farcall.connection.streams import WINDOW, Iteration
 from farcall.connection.waits import Waits
+from farcall.limits import overridden
 from farcall.platform import buffers as memory
 from farcall.proxies import remote
 from farcall.proxies.peer_names import PeerNames
@@ -52,14 +53,6 @@ def _leave() -> None:
 
 if platform.on_page():
     platform.javascript.onLeave(platform.callback(_leave))
-
-
-def _limits(given: "dict[str, int] | None") -> "dict[str, int]":
-    found = dict(LIMITS)
-    found.update(given or {})
-    if len(found) > len(LIMITS):
-        raise TypeError(f"limits: expected {', '.join(LIMITS)}, received {given!r}")
-    return found
 
 
 def _mismatch(theirs: "object", peer: "str") -> str:
@@ -103,7 +96,7 @@ class Session(Duplex):
         limits: "dict[str, int] | None" = None,
         traceback: "bool | None" = None,
     ) -> None:
-        super().__init__(endpoint, name, timeout, on_error, _limits(limits))
+        super().__init__(endpoint, name, timeout, on_error, overridden(LIMITS, limits))
         self.on_close: "list[Callable[[BaseException], object]]" = []
         self.worker: "Any" = None
         self.ready = platform.Shared()

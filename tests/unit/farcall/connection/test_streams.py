@@ -283,7 +283,7 @@ async def test_drawn_steps_and_cancellations_give_what_a_local_generator_gives(s
         stream = await engine.drawn()
         begun = False
         for name in plan:
-            # So does what StopIteration does to a generator that has not begun.
+            # What StopIteration does to one that has not begun depends on that version too.
             values = {
                 "asend": (7 if begun else None,),
                 "athrow": (dice.choice(THROWN if begun else THROWN[:1])("mine"),),
