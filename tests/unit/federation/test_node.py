@@ -802,15 +802,15 @@ async def test_a_superlink_that_answers_wrongly_is_asked_again_after_a_pause(
     superlink, status, body
 ):
     def wrong(paths, answer):
-        if paths[-1] == "pull-messages" and paths.count("pull-messages") <= 40:
+        if paths[-1] == "pull-messages" and paths.count("pull-messages") <= 12:
             answer.status, answer.body = status, body
         return answer
 
     transport = Changed(superlink, wrong)
     async with running(node_of(superlink, transport=transport)) as node:
         start, before = time.monotonic(), transport.paths.count("pull-messages")
-        await until(lambda: transport.paths.count("pull-messages") > 40)
-        assert time.monotonic() - start > 0.02 * (39 - before)  # a pause after each but the last
+        await until(lambda: transport.paths.count("pull-messages") > 12)
+        assert time.monotonic() - start > 0.02 * (11 - before)  # a pause after each but the last
         assert (await superlink.answer(node.node_id, content(round=1))).has_content()
     assert node.state == "left"
 
