@@ -90,7 +90,7 @@ def app_of(change=lambda array: array + 1):
 def node_of(superlink, *, app=None, transport=None, key=None, **options):
     transport = transport or HttpTransport(superlink.url)
     fleet = Fleet(transport, key or CPythonKey())
-    return Node(app or app_of(), fleet, poll=0.02, idle=0.02, **options)
+    return Node(app or app_of(), fleet, **{"poll": 0.02, "idle": 0.02, **options})
 
 
 @asynccontextmanager
@@ -802,15 +802,16 @@ async def test_a_superlink_that_answers_wrongly_is_asked_again_after_a_pause(
     superlink, status, body
 ):
     def wrong(paths, answer):
-        if paths[-1] == "pull-messages" and paths.count("pull-messages") <= 12:
+        if paths[-1] == "pull-messages" and paths.count("pull-messages") <= 5:
             answer.status, answer.body = status, body
         return answer
 
     transport = Changed(superlink, wrong)
-    async with running(node_of(superlink, transport=transport)) as node:
+    pause = 0.1  # many times what a call takes
+    async with running(node_of(superlink, transport=transport, poll=pause, idle=pause)) as node:
         start, before = time.monotonic(), transport.paths.count("pull-messages")
-        await until(lambda: transport.paths.count("pull-messages") > 12)
-        assert time.monotonic() - start > 0.02 * (11 - before)  # a pause after each but the last
+        await until(lambda: transport.paths.count("pull-messages") > 5)
+        assert time.monotonic() - start > pause * (4 - before)  # a pause after each but the last
         assert (await superlink.answer(node.node_id, content(round=1))).has_content()
     assert node.state == "left"
 
