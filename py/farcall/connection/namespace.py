@@ -19,27 +19,37 @@ class Namespace:
     def __init__(self, items: "dict[str, Value]") -> None:
         self.items = items
         # By id, with the module itself: one that is freed gives its id to another.
-        self.modules = {id(m): (listed(n, m), m) for n, m in items.items() if is_module(m)}
+        self.modules = {id(m): (listed(m), m) for m in items.values() if is_module(m)}
 
     def add_submodules(self) -> None:
         """Modules named in the `__all__` of a served module are served as well.
 
-        Those that are not imported yet (PEP 562) are when a peer asks for them.
+        Those that are not imported yet (PEP 562) are when a peer asks for them. Of NumPy's and
+        pandas' some have no `__all__`: these alone are refused, when a peer asks for them.
         """
         queue = [m for m in self.items.values() if is_module(m)]
         while queue:
             module = queue.pop()
             for name in self.modules[id(module)][0]:
                 value = module.__dict__.get(name)
-                if is_module(value) and id(value) not in self.modules:
-                    self.modules[id(value)] = (listed(name, value), value)
+                new = is_module(value) and id(value) not in self.modules
+                if new and hasattr(value, "__all__"):
+                    self.modules[id(value)] = (listed(value), value)
                     queue.append(value)
 
 
-def listed(name: "str", module: "object") -> "frozenset[str]":
+def listed(module: "Any") -> "frozenset[str]":
+    """The names that a served module lists.
+
+    Raises:
+        TypeError: it lists none.
+    """
     names = getattr(module, "__all__", None)
     if names is None:
-        raise TypeError(f"serve: module {name!r} has no __all__: list there what may be called")
+        raise TypeError(
+            f"serve: module {module.__name__!r} has no __all__: list there what may be called, "
+            "or serve its functions themselves"
+        )
     return frozenset(str(n) for n in names)
 
 

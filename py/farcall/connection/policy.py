@@ -99,7 +99,7 @@ class Policy:
         kind = type(value).__name__
         if kind in _INNER or isinstance(value, platform.DESCRIPTORS):
             if is_module(value) and is_module(owner) and id(value) not in self._modules:
-                self._modules[id(value)] = (listed(name, value), value)  # imported just now
+                self._modules[id(value)] = (listed(value), value)  # imported just now
             self.admit(value)
         return value
 

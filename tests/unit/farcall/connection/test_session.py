@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import farcall
+import numpy
 import pytest
 from farcall.connection import concurrency
 from farcall.connection.namespace import namespace
@@ -254,8 +255,20 @@ async def test_a_slow_call_is_reported_when_a_trace_asks(capsys: Any) -> None:
 
 @pytest.mark.promise("farcall: what is refused", "Names that a class or module does not list")
 def test_a_module_without_all_is_not_served() -> None:
-    with pytest.raises(TypeError, match="has no __all__"):
-        namespace({"gc": gc})
+    with pytest.raises(TypeError, match=r"module 'gc' has no __all__.*serve its functions"):
+        namespace({"collector": gc})
+
+
+@pytest.mark.promise("farcall: what is refused", "Names that a class or module does not list")
+@pytest.mark.asyncio
+async def test_a_module_in_a_served_one_that_has_no_all_is_refused_alone() -> None:
+    """So it is in NumPy: `lib`, which is served, names `npyio`, which lists nothing."""
+    async with connected({"np": numpy}) as (engine, _):
+        assert await engine.np.linalg.norm([3, 4]) == 5
+        assert await engine.np.lib.NumpyVersion("2.0.0").major == 2
+        for inner in (engine.np.lib.npyio, engine.np.lib.npyio.DataSource):
+            with pytest.raises(TypeError, match=r"'numpy\.lib\.npyio' has no __all__"):
+                await inner
 
 
 def lazy_package(name: str, modules: dict[str, Any]) -> types.ModuleType:
