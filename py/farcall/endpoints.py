@@ -8,6 +8,8 @@ class Socket(farcall.endpoints.Endpoint):
 engine = await farcall.connect(Socket(url))
 """
 
+import sys
+
 from farcall import platform
 from farcall.platform import buffers as memory
 
@@ -219,58 +221,15 @@ class Broadcast(Met):
         return str(self._poster.copies(text, platform.to_array(buffers)))
 
 
-class Mailbox:
-    """Messages to one end of an in-memory pair: kept until it listens, delivered in later turns."""
+if TYPE_CHECKING:
 
-    def __init__(self) -> None:
-        self.closed = False
-        self._receive: "Receive | None" = None
-        self._early: "list[tuple[Any, ...]]" = []
-
-    def listen(self, receive: "Receive") -> None:
-        """Have receive(*message) called for each message; those that came before are delivered."""
-        self._receive = receive
-        early, self._early = self._early, []
-        for message in early:
-            platform.soon(self._deliver, *message)
-
-    def put(self, *message: "Any") -> None:
-        """Deliver a message a turn later."""
-        if self._receive is None:
-            self._early.append(message)
-        else:
-            platform.soon(self._deliver, *message)
-
-    def _deliver(self, *message: "Any") -> None:
-        if not self.closed and self._receive is not None:
-            self._receive(*message)
+    def memory_pair() -> "tuple[Endpoint, Endpoint]":
+        """Two connected endpoints in one interpreter."""
 
 
-class Memory(Endpoint):
-    """One end of an in-memory pair: what is posted arrives at the other end a turn later."""
-
-    peer: "Memory"
-
-    def __init__(self) -> None:
-        self.inbox = Mailbox()
-
-    def start(self, receive: "Receive", broken: "Broken") -> None:
-        """Listen; messages that came before are delivered."""
-        self.inbox.listen(receive)
-
-    def post(self, header: "str", buffers: "list[Buffer]") -> str:
-        """Hand over to the other end; the buffers are the receiver's from now on."""
-        if not self.inbox.closed:
-            self.peer.inbox.put(header, buffers)
-        return ""
-
-    def close(self) -> None:
-        """Stop listening."""
-        self.inbox.closed = True
-
-
-def memory_pair() -> "tuple[Memory, Memory]":
-    """Two connected endpoints in one interpreter."""
-    a, b = Memory(), Memory()
-    a.peer, b.peer = b, a
-    return a, b
+def __getattr__(name: "str") -> "Any":
+    """Import the in-memory pair when it is asked for: no page that only predicts has it."""
+    if name == "memory_pair":
+        __import__("farcall.in_memory")
+        return sys.modules["farcall.in_memory"].memory_pair
+    raise AttributeError(name)

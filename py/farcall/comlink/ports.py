@@ -7,7 +7,7 @@ integers to 32 bits when it reads a property), and without a proxy for each valu
 """
 
 from farcall import platform
-from farcall.endpoints import Mailbox
+from farcall.in_memory import Mailbox
 from farcall.platform import buffers as memory
 from farcall.values.arrays import DTYPES
 from farcall.values.codec import dumps

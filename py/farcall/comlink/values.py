@@ -8,8 +8,9 @@ into `transfer_handlers`. Only a whole argument or result can be served: Comlink
 
 from farcall import errors, messages, platform
 from farcall.comlink.ports import is_port
+from farcall.platform import buffers as memory
 from farcall.proxies.remote import Call
-from farcall.values import arrays, standard
+from farcall.values import standard
 from farcall.values.bulk import NEVER
 from farcall.values.codec import Codec, dumps, loads
 from farcall.values.graphs import short
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from farcall.messages import Buffers, Wire
+    from farcall.platform.buffers import Buffer
     from farcall.platform.javascript import JavaScript
     from farcall.values.references import Value
 
@@ -187,7 +189,7 @@ class Outgoing(Codec):
             found = standard.split(value)
             if found is not None:
                 raw, size = found[1]
-                return arrays.encode_standard(found[0][2], raw, size, self.buffers)
+                return _typed_array(found[0][2], raw, size, self.buffers)
         plain = standard.plain(value)
         if plain is value:
             return super()._other(value, depth)
@@ -379,3 +381,12 @@ def _javascript_error(value: "dict[str, Wire]") -> "Exception":
         names[0] = "JavaScriptSyntaxError"
     exc = errors.rebuild(names, (message,), message)
     return errors.attach(exc, stack, [])
+
+
+def _typed_array(code: "str", raw: "bytes", size: "int", buffers: "list[Buffer]") -> "Wire":
+    """Wire form of an array.array as a typed array: its typecode, bytes, and bytes an item."""
+    kind = "f" if code in "fd" else "i" if code.islower() else "u"
+    size = size or (8 if code in "dqQ" else 4 if code in "fiI" else 1)
+    buffers.append(memory.from_bytes(raw))
+    dtype = f"{'|' if size == 1 else '<'}{kind}{size}"
+    return [messages.ARRAY, len(buffers) - 1, dtype, [len(raw) // size], "C"]

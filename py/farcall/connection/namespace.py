@@ -48,7 +48,7 @@ def listed(module: "Any") -> "frozenset[str]":
     if names is None:
         raise TypeError(
             f"serve: module {module.__name__!r} has no __all__: list there what may be called, "
-            "or serve its functions themselves"
+            "or serve its functions"
         )
     return frozenset(str(n) for n in names)
 

@@ -9,7 +9,7 @@ from farcall import errors, platform
 from farcall.connection.doors import changes, has_items, is_door
 from farcall.connection.namespace import Namespace, listed, marks, namespace, public_names
 from farcall.connection.operations import OPERATIONS, forwarded
-from farcall.connection.operators import OPERATORS, bounded, reflected
+from farcall.connection.operators import OPERATORS, apart, bounded, reflected
 from farcall.platform import is_module
 from farcall.proxies.remote import Remote
 from farcall.proxies.spelling import hint
@@ -34,6 +34,10 @@ _FUNCTIONS = frozenset(
     "function builtin_function_or_method method bound_method closure generator "
     "builtin_method method-wrapper wrapper_descriptor method_descriptor".split()
 )
+# Types that cross by value, and modules with more of them whose methods are Python's own.
+_VALUES = (str, bytes, int, list, tuple, dict, set)  # MicroPython does not say so itself
+_STANDARD = "collections fractions pathlib pathlib._local".split()
+_WHOLE = "copy iter next len doc names enter exit".split()  # they look at no part
 _BUILTIN = ("builtin_function_or_method",)
 _CALLABLE = frozenset("function builtin_function_or_method method bound_method closure".split())
 
@@ -119,6 +123,7 @@ class Policy:
         makes = isinstance(owner, dict) and hasattr(owner, "default_factory")
         if makes and key not in owner and not self.holds(owner):
             raise KeyError(key)  # else the dict would keep it
+        apart("[]", owner, [key])
         value = owner[key]
         self.admit(value)
         return value
@@ -142,11 +147,14 @@ class Policy:
                 owner = self.read(owner, step)
         return parent, owner
 
-    def callable(self, value: "Value") -> "Callable[..., Any]":
-        """`value` if it may be called."""
+    def callable(self, value: "Value", parent: "Value" = None) -> "Callable[..., Any]":
+        """`value` if it may be called; `parent` is what it was read of."""
         kind = type(value).__name__
         if kind in _CALLABLE:
-            return bounded(value) if kind in _BUILTIN else value  # type: ignore[no-any-return]
+            own = kind == "method" and value.__module__ in _STANDARD
+            if own or kind in _BUILTIN or type(parent) in _VALUES:
+                return bounded(value, parent)  # type: ignore[no-any-return]
+            return value  # type: ignore[no-any-return]
         if isinstance(value, (Namespace, platform.JsProxy)) or not callable(value):
             raise TypeError(f"{describe(value)} is not callable")
         if not isinstance(value, type):
@@ -168,6 +176,8 @@ class Policy:
             _listed(owner, ("iter" if name == "next" else name) + "()")
         for operand in args if name in OPERATORS else ():  # Python asks it too
             _listed(operand, reflected(name) + "()")
+        if name not in _WHOLE:
+            apart(name, owner, [owner] + args)
         if name == "names":
             own = self._names(owner)
             return sorted(public_names(owner) if own is None else own)
@@ -187,6 +197,8 @@ class Policy:
             return owner._farcall.connection.assign(_beyond(owner, step, key), value)
         if type(step) is not list:
             return setattr(owner, key, value)
+        if isinstance(key, slice):
+            apart("[]", owner, [value])
         owner[key] = value
         return None
 
@@ -204,7 +216,9 @@ class Policy:
         """The name or key of a step that may be changed."""
         item = type(step) is list
         key = decode(step[0]) if item else step
-        if not item:
+        if item:
+            apart("[]", owner, [key])
+        else:
             self.check(owner, key)
         if item and has_items(owner):
             self._changeable(owner, "change of an item")
@@ -227,17 +241,18 @@ class Policy:
         """Of what is served: name -> [kind, first line of its docs, names of its members]."""
         if not isinstance(self.root, Namespace):
             return {}
-        return {name: self._about(value) for name, value in self.root.items.items()}
+        return {name: _about(v, self._names(v)) for name, v in self.root.items.items()}
 
-    def _about(self, value: "Value") -> "list[Wire]":
-        names = self._names(value)
-        if names is None and is_plain(value):
-            return ["value", "", None]
-        members = sorted(public_names(value) if names is None else names)
-        kind = "module" if is_module(value) else "class" if isinstance(value, type) else "object"
-        if _is_function(value):
-            return ["function", first_line(value), []]
-        return [kind, first_line(value), members]
+
+def _about(value: "Value", names: "frozenset[str] | None") -> "list[Wire]":
+    """Kind, first line of its docs, and members: `names`, or all public ones."""
+    if names is None and is_plain(value):
+        return ["value", "", None]
+    members = sorted(public_names(value) if names is None else names)
+    kind = "module" if is_module(value) else "class" if isinstance(value, type) else "object"
+    if _is_function(value):
+        return ["function", first_line(value), []]
+    return [kind, first_line(value), members]
 
 
 def _beyond(proxy: "Remote", step: "Wire", key: "Any") -> "Remote":

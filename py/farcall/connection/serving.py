@@ -115,7 +115,7 @@ class Serving:
     def _call(self, frame: "Frame", args: "list[Value]", kwargs: "Value") -> "Value":
         policy = self._policy
         parent, owner = policy.resolve(self._tables.owner(frame[2]), frame[3], self._codec.decode)
-        function = policy.callable(owner)
+        function = policy.callable(owner, parent)
         marks = getattr(type(parent), "__farcall__", None)
         if marks and marks["concurrency"]:
             return _in_turn(parent, marks, function, args, kwargs or {})

@@ -191,15 +191,6 @@ def encode_array(value: "Array", buffers: "list[Buffer]", move: "bool" = False) 
     return _put(value.js, value.dtype, list(value.shape), value.order, buffers, move)
 
 
-def encode_standard(code: "str", raw: "bytes", size: "int", buffers: "list[Buffer]") -> "Wire":
-    """Wire form of an array.array as a typed array: its typecode, bytes, and bytes an item."""
-    kind = "f" if code in "fd" else "i" if code.islower() else "u"
-    size = size or (8 if code in "dqQ" else 4 if code in "fiI" else 1)
-    buffers.append(memory.from_bytes(raw))
-    dtype = f"{'|' if size == 1 else '<'}{kind}{size}"
-    return [messages.ARRAY, len(buffers) - 1, dtype, [len(raw) // size], "C"]
-
-
 def _put(
     value: "JavaScript",
     dtype: "str",

@@ -265,6 +265,7 @@ async def test_a_module_in_a_served_one_that_has_no_all_is_refused_alone() -> No
     """So it is in NumPy: `lib`, which is served, names `npyio`, which lists nothing."""
     async with connected({"np": numpy}) as (engine, _):
         assert await engine.np.linalg.norm([3, 4]) == 5
+        assert await engine.np.zeros(2_000_000).shape == (2_000_000,)
         assert await engine.np.lib.NumpyVersion("2.0.0").major == 2
         for inner in (engine.np.lib.npyio, engine.np.lib.npyio.DataSource):
             with pytest.raises(TypeError, match=r"'numpy\.lib\.npyio' has no __all__"):

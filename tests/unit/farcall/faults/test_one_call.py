@@ -13,7 +13,7 @@ from typing import Any
 
 import farcall
 import pytest
-from farcall.endpoints import Memory
+from farcall.in_memory import Memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

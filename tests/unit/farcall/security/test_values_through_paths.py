@@ -3,6 +3,7 @@
 import array
 import collections
 import contextlib
+import datetime
 import enum
 import itertools
 import pathlib
@@ -14,6 +15,8 @@ from typing import Any
 import farcall
 import numpy as np
 import pytest
+from farcall.connection import takes_part
+from farcall.connection.operators import OPERATORS
 from farcall.connection.policy import Policy
 
 from tests.unit.farcall.connection.test_session import connected
@@ -314,3 +317,173 @@ def test_a_policy_remembers_no_more_names_than_a_program_has() -> None:
     for number in range(30_000):
         assert policy.read(owner, f"n{number}") == f"n{number}"
     assert len(policy._allowed) <= 10_000
+
+
+ASKED: list[str] = []  # the methods of a Witness that ran
+
+
+class Witness:
+    """Notes what is asked of it; its class lists its name alone."""
+
+    name = "witness"
+
+
+def noting(special: str, answer: Any) -> Any:
+    def run(self: object, *args: object) -> Any:
+        ASKED.append(special)
+        return answer() if callable(answer) else answer
+
+    return run
+
+
+ANSWERS: dict[str, Any] = {
+    **dict.fromkeys(("__getitem__", "__str__", "__repr__", "__call__"), TOKEN),
+    **dict.fromkeys(("__add__", "__radd__", "__gt__", "__lt__", "__rmul__", "__neg__"), TOKEN),
+    "__len__": 1,
+    "__index__": 1,
+    "__eq__": True,
+    "__hash__": 7,
+    "__iter__": lambda: iter([TOKEN]),
+}
+for _special, _answer in ANSWERS.items():
+    setattr(Witness, _special, noting(_special, _answer))
+LISTED = ("[]", "str()", "repr()", "()", "add()", "radd()", "gt()", "lt()", "rmul()", "neg()")
+LISTED += ("len()", "int()", "equals()", "iter()")
+
+
+@farcall.exposed("name")
+class Silent(Witness):
+    """Lists nothing of what a value asks."""
+
+    __fspath__ = noting("__fspath__", TOKEN)
+    __bytes__ = noting("__bytes__", TOKEN.encode())
+    __array__ = noting("__array__", lambda: np.array([1, 2, 3]))
+
+
+@farcall.exposed("name", *LISTED)
+class Talking(Witness):
+    """Lists all that a value asks."""
+
+
+@farcall.exposed("name")
+class Quiet:
+    """Has nothing that a value could ask."""
+
+    name = "quiet"
+
+
+class Shop:
+    """What is served: values of each kind, some of which hold what is guarded."""
+
+    def __init__(self, guarded: Any) -> None:
+        self.guarded = guarded
+        self.text, self.raw, self.number, self.part = "a%sb", b"x", 5, 1.5
+        self.words, self.pair, self.marks, self.range = [1], (1, 2), {1}, range(9)
+        self.table, self.line = {"a": 1}, collections.deque([1])
+        self.day, self.folder = datetime.date(2026, 1, 1), pathlib.PurePosixPath("a")
+        self.array, self.count = np.arange(3), collections.Counter("ab")
+        self.held, self.by_name = [guarded], {"g": guarded}
+        self.failed = ValueError(guarded)
+
+
+# Each is an expression of a Shop `s` and what it guards, `g`, whose methods Python runs for it.
+USES = """
+    s.text % (g,)
+    s.text % {"k": g}
+    s.text.join(g)
+    s.text.translate(g)
+    s.text.center(g)
+    s.text.split("a", g)
+    s.raw.join(g)
+    s.number.to_bytes(g, "big")
+    s.number.from_bytes(g, "big")
+    s.words.index(g)
+    s.words.count(g)
+    s.words[g]
+    s.words[g:]
+    s.words < [g]
+    s.pair.index(g)
+    s.range.index(g)
+    s.marks.union(g)
+    s.marks.isdisjoint(g)
+    s.table.fromkeys(g)
+    s.table.get(g)
+    s.table[g]
+    s.line.count(g)
+    s.day.replace(day=g)
+    s.day.fromordinal(g)
+    s.folder.joinpath(g)
+    s.count.most_common(g)
+    s.array.dot(g)
+    s.array.take([g])
+    s.array[g]
+    s.array * [g]
+    round(s.part, g)
+    str(s.held)
+    repr(s.by_name)
+    str(s.failed)
+    [1] == s.held
+    1 in s.held
+"""
+
+
+def used(expression: str, shop: Any, far: bool) -> Any:
+    """What the expression gives, or a call that gives it."""
+    names: dict[str, Any] = {"s": shop, "g": shop.guarded}
+    if far:
+        names |= {"str": farcall.str, "repr": farcall.repr}
+        words = expression.split()
+        if words[1:2] in (["=="], ["in"]):
+            function = farcall.equals if words[1] == "==" else farcall.contains
+            return function(shop.held, eval(words[0]))
+    return eval(expression, names)
+
+
+@pytest.mark.promise("farcall: what is refused", "Names that a class or module does not list")
+@pytest.mark.asyncio
+async def test_no_value_asks_an_instance_for_what_its_class_does_not_list() -> None:
+    async with connected(Shop(Silent())) as (engine, _):
+        for expression in USES.strip().split("\n"):
+            ASKED.clear()
+            with pytest.raises(farcall.PolicyError, match="a Silent serves no") as caught:
+                await used(expression.strip(), engine, far=True)
+            assert (expression, ASKED) == (expression, [])
+            assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("guarded", [Talking, Quiet])
+async def test_a_value_asks_an_instance_for_what_its_class_lists_or_lacks(guarded: Any) -> None:
+    async def outcome(shop: Any, expression: str, far: bool) -> Any:
+        try:
+            found = used(expression, shop, far)
+            return str(await found if far else found).replace("Remote ", "")
+        except Exception as error:
+            return type(error).__name__
+
+    local = Shop(guarded())
+    async with connected(local) as (engine, _):
+        for expression in map(str.strip, USES.strip().split("\n")):
+            expected = await outcome(local, expression, far=False)
+            assert (expression, await outcome(engine, expression, far=True)) == (
+                expression,
+                expected,
+            )
+
+
+@pytest.mark.asyncio
+async def test_a_container_keeps_an_instance_whatever_its_class_lists() -> None:
+    assert sorted(takes_part.OPERATORS) == sorted(OPERATORS)
+    guarded, words = Silent(), [1]
+    shop = {"g": guarded, "words": farcall.ref(words), "shop": Shop(guarded)}
+    async with connected(shop) as (engine, _):
+        ASKED.clear()
+        mine = await engine.words
+        await mine.append(engine.g)
+        await mine.insert(0, engine.g)
+        more = [engine.g]
+        assert len(await (engine.shop.words + more)) == 2
+        assert [type(item) for item in words] == [Silent, int, Silent]
+        with pytest.raises(farcall.PolicyError, match=r"iter.*extend of a list"):
+            await mine.extend(engine.g)
+        assert ASKED == []
