@@ -57,6 +57,7 @@ def test_two_workers_train_the_network_of_one_and_one_goes_on_without_the_other(
     assert "error" not in found, found
     assert found["size"] == 2
     assert found["why"] == ""
+    assert found["names"] == ["team-leader~1", "team-1~2"]  # as DevTools show them
     alone = found["alone"]
     assert len(alone["losses"]) == 18
     assert alone["says"] == "1 worker"

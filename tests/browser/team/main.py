@@ -16,6 +16,7 @@ async def start():
 async def run():
     team = await start()
     found = {"size": team.size, "why": team.why}
+    found["names"] = await asyncio.gather(*[worker.engine.name for worker in team.workers])
     found["alone"] = await team.leader.train(False)
     found["shared"] = await team.leader.train(True)
     found["dying"] = found["alone"] if LEADER else await without_another(team)

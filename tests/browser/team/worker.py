@@ -1,4 +1,5 @@
 import farcall  # first: its listener must be there before the page knocks
+import js
 import nn
 import numpy as np
 
@@ -42,4 +43,4 @@ async def fitted(model, on_batch=None, **options):
     return {"losses": losses, "says": model.distribution, "weights": weights}
 
 
-farcall.serve({"train": train, "go_on": go_on, "nn": nn})
+farcall.serve({"train": train, "go_on": go_on, "nn": nn, "name": js.self.name})

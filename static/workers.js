@@ -1,11 +1,17 @@
-// Let PyScript start workers on a page in a sandbox without `allow-same-origin`, where the origin is "null".
-//
-// There, browsers do not start a module worker from a blob, as PyScript does. This worker begins as a classic script and imports
-// the module. It is JavaScript because it must run before PyScript; docs/embedding.md lists what a sandbox takes away.
+// How PyScript starts workers here: with names, which DevTools show, and in a sandbox. It is JavaScript because it must run before PyScript.
 "use strict";
-(() => {
-  if (self.origin !== "null") return;
 
+(() => {
+  // PyScript gives its workers no names. Right before it makes one, it asks the worker's script for its attribute "service-worker".
+  let name = "";
+  HTMLScriptElement.prototype.getAttribute = function (attribute) {
+    if (attribute === "service-worker") name = this.getAttribute("name") || this.dataset.farcall || "";
+    return Element.prototype.getAttribute.call(this, attribute);
+  };
+
+  // A sandbox without `allow-same-origin` has the origin "null", where browsers do not start a module worker from a blob, as PyScript does.
+  // There a worker begins as a classic script and imports the module; docs/embedding.md lists what such a sandbox takes away.
+  //
   // Messages sent before the module listens would be lost, and the module waits for them. So they are kept.
   const start = (address, base) => {
     Object.defineProperty(self, "location", { value: new URL(base) }); // a blob's own address, "blob:null/...", cannot be a base
@@ -33,11 +39,17 @@
     import(address);
   };
 
+  const classic = (address) => {
+    const text = `"use strict"; (${start})(${JSON.stringify(String(address))}, ${JSON.stringify(location.href)});`;
+    return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  };
+
   const Native = self.Worker;
   self.Worker = class extends Native {
     constructor(address, options) {
-      const text = `"use strict"; (${start})(${JSON.stringify(String(address))}, ${JSON.stringify(location.href)});`;
-      super(URL.createObjectURL(new Blob([text], { type: "text/javascript" })), { ...options, type: "classic" });
+      if (self.origin === "null") super(classic(address), { name, ...options, type: "classic" });
+      else super(address, { name, ...options });
+      name = "";
     }
   };
 })();
