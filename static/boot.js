@@ -43,23 +43,24 @@
   const tr = (text, values = {}) => (texts[text] ?? text).replace(/{(\w+)}/g, (mark, name) => values[name] ?? mark);
   let texts = {};
   self.farcallText = tr; // of the other scripts, too
-  if (LANGUAGES.includes(named())) {
-    root.lang = named();
+  self.farcallLanguage = LANGUAGES.includes(named()) ? named() : "en"; // of our texts; a browser that translates a page changes root.lang
+  if (self.farcallLanguage !== "en") {
+    root.lang = self.farcallLanguage;
     speak(root.lang); // the numbers of the charts' axes
     const hidden = sheet("body { visibility: hidden }");
     self.farcallShow = () => { if (hidden) hidden.disabled = true; };
     setTimeout(self.farcallShow, PATIENCE);
-    self.farcallLanguage = fetch(`./static/languages/${root.lang}.json`).then(async (response) => {
+    self.farcallTexts = fetch(`./static/languages/${root.lang}.json`).then(async (response) => {
       const text = await response.text();
       texts = JSON.parse(text);
       return text;
-    }).catch(() => { root.lang = "en"; return "{}"; }); // the page is as good in English
+    }).catch(() => { root.lang = self.farcallLanguage = "en"; return "{}"; }); // the page is as good in English
     document.head.append(Object.assign(document.createElement("script"), { src: "./static/language.js" }));
   }
-  addEventListener("hashchange", () => { if (named() && named() !== root.lang) location.reload(); });
+  addEventListener("hashchange", () => { if (named() && named() !== self.farcallLanguage) location.reload(); });
   addEventListener("click", (event) => {
     const language = event.target.closest?.("[data-language]")?.dataset.language;
-    if (!language || language === root.lang) return;
+    if (!language || language === self.farcallLanguage) return;
     const rest = location.hash.slice(1).split("&").filter((pair) => pair && !pair.startsWith("lang="));
     const hash = [...rest, ...(language === "en" ? [] : [`lang=${language}`])].join("&");
     history.replaceState(history.state, "", location.pathname + location.search + (hash && `#${hash}`));

@@ -29,19 +29,19 @@
   }
 
   // A link that says no language keeps this one: lessons, the playground's ideas, the other page.
-  const kept = (hash) => (/(^#|&)lang=/.test(hash) ? hash : `${hash || "#"}${hash.length > 1 ? "&" : ""}lang=${root.lang}`);
+  const kept = (hash) => (/(^#|&)lang=/.test(hash) ? hash : `${hash || "#"}${hash.length > 1 ? "&" : ""}lang=${self.farcallLanguage}`);
   addEventListener("hashchange", () => history.replaceState(history.state, "", location.pathname + location.search + kept(location.hash)));
 
   // What only this language needs of the style.
-  document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `./static/languages/${root.lang}.css` }));
+  document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `./static/languages/${self.farcallLanguage}.css` }));
 
   async function start() {
-    texts = JSON.parse(await self.farcallLanguage);
+    texts = JSON.parse(await self.farcallTexts);
     if (document.readyState === "loading") await new Promise((done) => addEventListener("DOMContentLoaded", done));
     self.farcallTranslate(root);
     const about = document.querySelector("meta[name=description]");
     if (about) put(about, "content");
-    for (const button of document.querySelectorAll("[data-language]")) button.ariaPressed = button.dataset.language === root.lang;
+    for (const button of document.querySelectorAll("[data-language]")) button.ariaPressed = button.dataset.language === self.farcallLanguage;
     for (const link of document.querySelectorAll("a")) {
       if (PAGES.test(link.getAttribute("href"))) link.hash = kept(link.hash);
     }

@@ -48,8 +48,8 @@ await unpack("main.txt")
 from app import language
 from app.page import dom
 
-if dom.root.lang != "en":  # static/boot.js fetches the texts
-    language.use(json.loads(await js.farcallLanguage))
+if js.farcallLanguage != "en":  # static/boot.js fetches the texts
+    language.use(json.loads(await js.farcallTexts))
 
 dom.root.dataset.python = "MicroPython"
 if dom.root.hasAttribute("data-playground"):

@@ -29,6 +29,28 @@ for (const name of ["title", "aria-label", "placeholder", "alt", "aria-valuetext
 return found.map((text) => text.trim().replace(/\\s+/g, " ")).filter(Boolean);
 """
 
+# As a browser that translates pages: it says its own language, and puts texts into elements.
+TRANSLATE = """
+document.addEventListener("DOMContentLoaded", () => {
+  const translate = (root) => {
+    const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), found = [];
+    while (texts.nextNode()) found.push(texts.currentNode);
+    for (const node of found) {
+      if (node.parentElement.closest("font, script, style, [translate=no]")) continue;
+      if (!/[a-z]/i.test(node.data)) continue;
+      const font = document.createElement("font");
+      font.append(Object.assign(document.createElement("font"), { textContent: node.data }));
+      node.replaceWith(font);
+    }
+  };
+  document.documentElement.lang = "fr";
+  translate(document.body);
+  new MutationObserver((records) => {
+    for (const { target } of records) if (target.isConnected) translate(target.parentNode);
+  }).observe(document.body, { childList: true, characterData: true, subtree: true });
+});
+"""
+
 
 def pattern(text):
     """Return what matches a text with its placeholders filled, None where it has few words."""
@@ -88,6 +110,29 @@ def test_the_page_is_german_before_and_after_training(page):
     )
     assert english(page) == []
     assert re.search(r"\d,\d %", page.text), "numbers have the decimal comma"
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A page that the browser translates works as before; its programs are not translated",
+)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_page_that_the_browser_translates_trains_and_keeps_its_language(
+    module_site, open_page, language
+):
+    page = open_page()
+    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": TRANSLATE})
+    page.get(module_site.url + "#" + LINK.replace("lang=de", f"lang={language}"))
+    page.wait_for_phase("ready")
+    page.execute_script("document.getElementById('train').click()")
+    done = {"en": "Done: epoch 1 of 1", "de": "Fertig: Epoche 1 von 1"}[language]
+    page.until(lambda: done in page.text)
+    page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    code = "return document.getElementById('code').innerHTML"
+    page.until(lambda: "import" in page.execute_script(code))
+    assert "<font" not in page.execute_script(code)
+    if language == "de":
+        assert english(page) == []
 
 
 def test_errors_of_fields_are_german_and_the_link_keeps_the_language(page):
