@@ -1,6 +1,8 @@
 """What a browser has is used; what it lacks is said, and the page does without it."""
 
+import io
 import re
+import zipfile
 
 import pytest
 
@@ -134,6 +136,39 @@ def test_a_browser_that_lacks_all_of_it_still_trains_and_reads(site, open_page):
     found = environment(page)
     assert [name for name in ABILITIES if not found[name].startswith("no: ")] == []
     assert "use Download" in found["Storage"]
+
+
+PICKED = """
+const name = arguments[0], picked = new DataTransfer();
+fetch(name).then((response) => response.blob()).then((content) => {
+  picked.items.add(new File([content], name));
+  const input = document.getElementById("data-files");
+  input.files = picked.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+});
+"""
+
+
+def test_a_browser_that_hides_pictures_from_pages_is_said_to(site):
+    """As Tor's and LibreWolf do: the network read noise, and so were pictures of classes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in ("cats/1.jpg", "dogs/1.jpg"):
+            archive.write(ROOT / "static" / "card.jpg", name)
+    site.replace("pets.zip", content.getvalue())
+    page = Firefox({"privacy.resistFingerprinting": True})
+    try:
+        page.get(site.url)
+        page.wait_for_phase("ready")
+        page.train_a_little()
+        pad.draw(page)
+        says = "This browser lets no page read pictures"
+        page.until(f"document.getElementById('status').textContent.startsWith('{says}')")
+        page.execute_script(PICKED, "pets.zip")
+        page.until(lambda: f"got none. cats/1.jpg: {says}" in page.text)
+        assert page.errors() == []
+    finally:
+        page.quit()
 
 
 @pytest.mark.soak

@@ -17,6 +17,14 @@
     }
     self.farcallTranslate?.(element);
   },
+  // Tor, LibreWolf and others give a page noise in place of what it draws, which could tell who it is, until the user allows it.
+  // Less is changed by Brave and by Firefox in private windows: the last bit of some numbers.
+  legible() {
+    const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    pen.fillStyle = "#fff";
+    pen.fillRect(0, 0, 8, 8);
+    return pen.getImageData(0, 0, 8, 8).data.every((value) => value > 240);
+  },
   // Where storage is forbidden, reading it throws, which unwinds MicroPython's own stack: Python cannot catch it.
   remembers() { try { return Boolean(localStorage); } catch { return false; } },
   recall(key) { try { return localStorage.getItem(key); } catch { return null; } },

@@ -2,9 +2,25 @@
 
 import js
 
-from app.page import dom
+from app.language import tr
+from app.page import dom, status
 
 in_colour = [False]  # whether the data's pictures have colours of their own
+_legible = [False]
+
+
+def legible():
+    """Return whether the browser gives back what is drawn on a canvas; where not, that is said."""
+    if not _legible[0]:
+        _legible[0] = dom.script.legible()
+        if not _legible[0]:
+            status.say(
+                tr(
+                    "This browser lets no page read pictures, so that none can track you by "
+                    "them. Allow it for this site (an icon in the address bar), then try again."
+                )
+            )
+    return _legible[0]
 
 
 def paint(canvas, rgba, tint=True):

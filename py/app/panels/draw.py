@@ -198,9 +198,10 @@ class Draw:
 
     async def _ask(self):
         model, drawn = self.client.reading, not self.pad.empty
-        if model is None:
+        own = drawn and not self.sampled
+        if model is None or (own and not images.legible()):
             return
-        pixels = self.pad.pixels() if drawn and not self.sampled else None
+        pixels = self.pad.pixels() if own else None
         report = await self.client.lab.picture.show(model, pixels, SENT)
         if report is None or drawn == self.pad.empty:  # cleared, or drawn on, meanwhile
             return

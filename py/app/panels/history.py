@@ -1,7 +1,7 @@
 """The history panel: a table of epochs, the last runs in one chart, and exports of them."""
 
 from app.language import tr
-from app.page import dom, numbers, status, table
+from app.page import dom, images, numbers, status, table
 from app.page.chart import Chart
 from app.state import run_history
 from app.state.kept_runs import KeptRuns
@@ -182,6 +182,8 @@ class History:
         charts = dom.document.querySelectorAll("#training .chart canvas")
         if not charts.length:
             status.say(tr("There is no chart yet."))
+            return
+        if not images.legible():
             return
         sheet = dom.make("canvas")
         sheet.width = sum([charts[i].width for i in range(charts.length)])

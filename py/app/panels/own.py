@@ -64,6 +64,8 @@ class Camera:
     async def start(self):
         """Switch it on; return whether it is."""
         if not self.on:
+            if not images.legible():
+                return False
             problem = await self._parts.start()
             if problem:
                 status.say(problem)
@@ -335,6 +337,8 @@ class Drawing:
         """Add the drawing to its class, and clear the pad."""
         if self.draw.pad.empty:
             status.say(tr("Draw something first."))
+            return
+        if not images.legible():
             return
         pixels, number = self.draw.pad.pixels(), self.target
         self.draw.clear()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from app.lab.images import sizes
+from app.language import tr
 
 ROOT = "static/vendor/"
 MOST = 512
@@ -24,6 +25,10 @@ def address(base: str, path: str) -> str:
     import js
 
     return str(js.URL.new(ROOT + path, base).href)
+
+
+class Illegible(RuntimeError):
+    """The browser does not let a page read what it draws."""
 
 
 async def download(url: str) -> bytes:
@@ -61,6 +66,7 @@ async def decode_image(content: bytes) -> Any:
 
     Raises:
         TooLarge: it has more pixels than can be decoded in short time.
+        Illegible: the browser gives noise in place of pictures.
         JsException: it is no picture, or damaged.
     """
     import js
@@ -74,6 +80,13 @@ async def decode_image(content: bytes) -> Any:
     context = js.OffscreenCanvas.new(width, height).getContext("2d")
     context.fillStyle = "white"
     context.fillRect(0, 0, width, height)
+    if min(context.getImageData(0, 0, 1, 1).data.to_bytes()) < 240:  # noise; as in page/dom.js
+        raise Illegible(
+            tr(
+                "This browser lets no page read pictures, so that none can track you by "
+                "them. Allow it for this site (an icon in the address bar), then try again."
+            )
+        )
     context.imageSmoothingQuality = "high"
     context.drawImage(bitmap, 0, 0, width, height)
     bitmap.close()
