@@ -4,7 +4,7 @@
 // update fetches only the changed files. Each version of this worker serves exactly the files of its own list, so old
 // and new files never mix. If a file cannot be verified, it is not cached and the version is not installed.
 "use strict";
-importScripts("./static/vendor/precache.js"); // self.PRECACHE = { version, files, later: { path: [sha256 in base64, bytes] } }
+importScripts("./static/vendor/precache.js"); // self.PRECACHE = { version, files, later: { path: [sha256 in base64, bytes, sha256 of what gzip packed] } }
 
 const FILES = new Map(Object.entries(self.PRECACHE.files));
 const LATER = new Map(Object.entries(self.PRECACHE.later)); // cached when a page first asks for them
@@ -40,7 +40,7 @@ async function install() {
     const kept = new Set((await store.keys()).map((request) => request.url));
     const missing = [...FILES].filter(([, [hash]]) => !kept.has(key(hash)));
     const take = async () => {
-      for (let file; (file = missing.shift());) await download(store, file[0], file[1][0]);
+      for (let file; (file = missing.shift());) await download(store, ...file);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, take));
   } catch (error) {
@@ -49,12 +49,12 @@ async function install() {
   }
 }
 
-async function download(store, path, hash) {
+async function download(store, path, entry) {
   let failure;
   for (const [cache, wait] of ATTEMPTS) {
     try {
       await pause(wait);
-      return await store.put(key(hash), await proved(path, hash, cache));
+      return await store.put(key(entry[0]), await proved(path, entry, cache));
     } catch (error) {
       if (error.name === "QuotaExceededError") throw error;
       failure = new Error(`${path}: ${error.message}`);
@@ -63,9 +63,10 @@ async function download(store, path, hash) {
   throw failure;
 }
 
-// Fetches the file, and rejects if the server's bytes are not those of this version.
-async function proved(path, hash, cache) {
-  const response = await fetch(new URL(path, SCOPE), { cache, integrity: `sha256-${hash}` });
+// Fetches the file, and rejects if the server's bytes are not those of this version. Some servers have browsers unpack .gz and .tgz.
+async function proved(path, [hash, , unpacked], cache) {
+  const integrity = `sha256-${hash}${unpacked ? ` sha256-${unpacked}` : ""}`;
+  const response = await fetch(new URL(path, SCOPE), { cache, integrity });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   const headers = new Headers(response.headers);
   for (const name of ["content-encoding", "content-length", "vary"]) headers.delete(name); // these describe the transfer
@@ -83,12 +84,12 @@ async function prune() {
 const asked = (request, kept) => (request.method === "HEAD" ? new Response(null, { headers: kept.headers }) : kept);
 
 async function answer(request, path) {
-  const [hash] = FILES.get(path);
+  const entry = FILES.get(path);
   const store = await caches.open(STORE);
-  const kept = await store.match(key(hash));
+  const kept = await store.match(key(entry[0]));
   if (kept) return asked(request, kept);
   try {
-    return await proved(path, hash, "no-cache"); // the browser evicted it
+    return await proved(path, entry, "no-cache"); // the browser evicted it
   } catch (error) {
     return navigator.onLine === false ? Response.error() : giveUp(request);
   }
@@ -96,14 +97,14 @@ async function answer(request, path) {
 
 // Answers with a file that few visits need, and keeps it for use offline.
 async function keep(request, path) {
-  const [hash] = LATER.get(path);
+  const entry = LATER.get(path);
   try {
     const store = await caches.open(STORE);
-    const kept = await store.match(key(hash));
+    const kept = await store.match(key(entry[0]));
     if (kept) return asked(request, kept);
     if (request.method === "HEAD") return fetch(request);
-    const response = await proved(path, hash, "default");
-    await store.put(key(hash), response.clone()).catch(() => {}); // no room: it is fetched again next time
+    const response = await proved(path, entry, "default");
+    await store.put(key(entry[0]), response.clone()).catch(() => {}); // no room: it is fetched again next time
     return response;
   } catch (error) {
     return fetch(request); // the server has another version; whoever asked checks it

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import gzip
 import hashlib
 import json
 import sys
@@ -18,6 +19,9 @@ from tools.vendor import PARTIAL, write
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = "static/vendor/precache.js"
+GZIP = b"\x1f\x8b"
+
+Entries = dict[str, list[str | int]]
 
 # The modules of py/ are bundled in static/vendor/python/; two scripts fetch the bundles.
 PUBLISHED = (
@@ -87,17 +91,26 @@ def _files(root: Path) -> list[str]:
     return sorted(path for path in found if not any(fnmatchcase(path, no) for no in REFUSED))
 
 
-def listing(root: Path, paths: list[str]) -> dict[str, tuple[str, int]]:
-    """Return path -> (sha256 in base64, as in the browser's `integrity`, and size in bytes)."""
-    entries = {}
+def listing(root: Path, paths: list[str]) -> Entries:
+    """Return path -> [sha256 in base64, as in the browser's `integrity`, size in bytes].
+
+    What gzip packed has a third entry, the sha256 of what is in it: Flask and Django send
+    such files with `Content-Encoding: gzip`, and browsers then unpack them.
+    """
+    entries: Entries = {}
     for path in paths:
         body = (root / path).read_bytes()
-        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        entries[path] = (digest, len(body))
+        entries[path] = [_digest(body), len(body)]
+        if body.startswith(GZIP):
+            entries[path].append(_digest(gzip.decompress(body)))
     return entries
 
 
-def script(files: dict[str, tuple[str, int]], later: dict[str, tuple[str, int]]) -> str:
+def _digest(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+def script(files: Entries, later: Entries) -> str:
     """Return precache.js: its version, and the files that are cached at once and when needed."""
     version = hashlib.sha256(json.dumps([files, later], sort_keys=True).encode()).hexdigest()[:16]
     return (
@@ -106,7 +119,7 @@ def script(files: dict[str, tuple[str, int]], later: dict[str, tuple[str, int]])
     )
 
 
-def _lines(entries: dict[str, tuple[str, int]]) -> str:
+def _lines(entries: Entries) -> str:
     return ",\n".join(f"{json.dumps(path)}: {json.dumps(entry)}" for path, entry in entries.items())
 
 
@@ -120,7 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     if target.is_file() and target.read_bytes() == body:
         return
     write(target, body)
-    size = sum(size for _, size in entries.values()) / 1e6
+    size = sum(int(entry[1]) for entry in entries.values()) / 1e6
     sys.stdout.write(f"precache: {len(entries)} files, {size:.1f} MB, kept for use offline\n")
 
 

@@ -1,10 +1,11 @@
 """The offline copy, on a small site with the real service worker: what is kept, moved and mixed."""
 
+import gzip
 import shutil
 
 import pytest
 
-from tests.support.site import Missing, Status
+from tests.support.site import Missing, Status, Unpacked
 from tools import precache
 
 INDEX = """<!doctype html><html data-phase="loading"><meta charset="utf-8"><title>small</title>
@@ -40,6 +41,7 @@ def folder(tmp_path):
     (folder / "index.html").write_text(INDEX)
     (folder / "static/part.js").write_text('export const text = "part 1";\n')
     (folder / "static/data.bin").write_text("x" * 100_000)
+    (folder / "static/data.gz").write_bytes(gzip.compress(b"packed"))
     publish(folder)
     return folder
 
@@ -97,10 +99,15 @@ def moved(small):
 )
 @pytest.mark.parametrize("prefix", ["/", "/docs/demo/"])
 def test_works_without_network_after_the_first_visit(small, open_page):
+    small.faults["*.gz"] = Unpacked()  # as Flask and Django send it
     page = visited(small, open_page)
     small.close()
     page.get(small.url)
     assert said(page) == "index 1, part 1, data 100000"
+    page.execute_script(
+        "fetch('./static/data.gz').then((r) => r.text()).then((text) => { window.text = text })"
+    )
+    assert page.until("window.text") == "packed"
     page.get(small.url + "?embed=1")
     assert said(page) == "index 1, part 1, data 100000"
     head = "fetch('./static/data.bin', {method: 'HEAD'}).then(r => { window.head = r.status })"

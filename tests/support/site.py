@@ -100,6 +100,14 @@ class Slow(Fault):
 
 
 @dataclass
+class Unpacked(Fault):
+    """Browsers unpack the file, as it is sent with `Content-Encoding: gzip`."""
+
+    def apply(self, handler: SiteHandler, body: bytes) -> None:
+        handler.send_body(body, encoding="gzip")
+
+
+@dataclass
 class Hangs(Fault):
     """The server never answers, until the site closes."""
 
@@ -196,12 +204,19 @@ class SiteHandler(StaticHandler):
             self.send(chunk)
 
     def send_body(
-        self, body: bytes, *, announced: int | None = None, pace: Slow | None = None
+        self,
+        body: bytes,
+        *,
+        announced: int | None = None,
+        pace: Slow | None = None,
+        encoding: str = "",
     ) -> None:
         self.etag = None
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", self.guess_type(self.path))
         self.send_header("Content-Length", str(len(body) if announced is None else announced))
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
         self.end_headers()
         if self.command == "HEAD":
             return

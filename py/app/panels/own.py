@@ -158,7 +158,7 @@ class Live:
             read = await self._look()
             await asyncio.sleep(max(0, SOON - (dom.now() - began)) if read else PAUSE)
             if read:
-                rate += (1 / (dom.now() - began) - rate) * (0.1 if rate else 1)
+                rate += (1 / max(dom.now() - began, SOON) - rate) * (0.1 if rate else 1)
             dom.set_text("own-rate", tr("{rate} a second", rate=int(rate)) if read else "")
         self.draw.live = False
         dom.set_text("own-rate", "")
