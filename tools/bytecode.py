@@ -276,7 +276,9 @@ def runtime(sources: dict[str, str]) -> None:
     shutil.unpack_archive(str(origin / wheel), "/tmp/packages", "zip")
     sys.path.append("/tmp/packages")
     files = imports(needed(sources) | STARTING) | numpy_files(origin / wheel)
-    for name in ("pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm"):
+    # nginx sends .mjs as application/octet-stream, and browsers take no module of that type.
+    shutil.copyfile(origin / "pyodide.mjs", target / "pyodide.js")
+    for name in ("pyodide.asm.js", "pyodide.asm.wasm"):
         shutil.copyfile(origin / name, target / name)
     repack(origin / "python_stdlib.zip", target / "python_stdlib.zip", files)
     body = repack(origin / wheel, target / wheel, files)

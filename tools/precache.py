@@ -65,7 +65,7 @@ LIBRARIES = (
     "static/poster-light.webp", "static/poster-dark.webp", "static/card.jpg",
 )  # fmt: skip
 REFUSED = (
-    TARGET, *LIBRARIES, STAMPS,
+    TARGET, *LIBRARIES, STAMPS, "*.mjs",
     "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED,
 )  # fmt: skip
 

@@ -186,7 +186,7 @@ def listed(modules: Path) -> dict[str, tuple[str, ...]]:
         files[f"pyodide/{name}"] = (f"npm:pyodide/{name}",)
     for name in ("micropython.mjs", "micropython.wasm"):
         origin = f"npm:@micropython/micropython-webassembly-pyscript/{name}"
-        files[f"micropython/{name}"] = (origin,)
+        files[f"micropython/{name.replace('.mjs', '.js')}"] = (origin,)  # as in tools/bytecode.py
     for name in ("uPlot.esm.js", "uPlot.min.css"):
         files[f"uplot/{name}"] = (f"npm:uplot/dist/{name}",)
     dist = modules / "@pyscript" / "core" / "dist"

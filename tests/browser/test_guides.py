@@ -142,7 +142,7 @@ def said_by(guides, site, open_page, worker):
     site.replace("main.py", the_page(guides))
     site.replace("worker.py", the_worker(guides))
     site.replace("config.toml", worker)
-    site.replace("counter.toml", CONFIGURATION.format("micropython/micropython.mjs"))
+    site.replace("counter.toml", CONFIGURATION.format("micropython/micropython.js"))
     site.replace("counter.py", joined(DOCS / "how-to" / "restart.md", "counter.py"))
     page = open_page(site.url + "guides.html")
     return page, json.loads(page.until("document.documentElement.dataset.said", 90))

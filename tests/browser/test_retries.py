@@ -17,8 +17,8 @@ FETCHED = (
     "static/vendor/kernels/*",
 )  # fmt: skip
 PYSCRIPT = "static/vendor/pyscript/core-*.js"
-MICROPYTHON = "static/vendor/micropython/micropython.mjs"
-PYODIDE = "static/vendor/runtime/pyodide.mjs"
+MICROPYTHON = "static/vendor/micropython/micropython.js"
+PYODIDE = "static/vendor/runtime/pyodide.js"
 RUNTIME = "static/vendor/runtime/pyodide.asm.wasm"
 COMPILED = "static/vendor/runtime/pyodide.asm.js"
 BROKEN = "503|ERR_|Failed to|Fetch API|dynamically imported|instantiat|network|MessageEvent"

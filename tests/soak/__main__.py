@@ -36,7 +36,7 @@ HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="ico
 <script type="module" src="../../static/vendor/pyscript/core.js"></script>
 <script type="{kind}" src="./main.py" config="./{kind}.toml"></script>
 """
-INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
+INTERPRETERS = {"mpy": "micropython/micropython.js", "py": "pyodide/pyodide.mjs"}
 MODULES = ("bank", "comlink_programs", "counters", "drawn", "programs", "standard", "values")
 ZERO = ("hangs", "leaks", "wrong")
 PARTS = ("rpc", *PAIRINGS, "io", "gpu", "applications", "federation", "team", "page", "tests")

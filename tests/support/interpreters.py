@@ -14,7 +14,7 @@ PAIRINGS = {"mpy": "MicroPython page, Pyodide worker", "py": "Pyodide page, Pyod
 TESTED = [pytest.param(kind, marks=() if kind == "mpy" else pytest.mark.soak) for kind in PAIRINGS]
 # Pyodide as the demo has it, with bytecode: as published it compiles its own modules at each start,
 # with NumPy for two seconds and a half. The soak, guides and releases run it as published.
-INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "runtime/pyodide.mjs"}
+INTERPRETERS = {"mpy": "micropython/micropython.js", "py": "runtime/pyodide.js"}
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 <link rel="icon" href="data:,">
 <script type="module" src="{up}static/vendor/pyscript/core.js"></script>

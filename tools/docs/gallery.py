@@ -16,7 +16,7 @@ EXAMPLES = ROOT / "examples"
 PAGE = "gallery.md"
 MARK = "<!-- examples -->"
 VENDOR = "../../../static/vendor"  # as seen from dist/docs/gallery/NAME
-RUNTIMES = {"py": f"{VENDOR}/runtime/pyodide.mjs", "mpy": f"{VENDOR}/micropython/micropython.mjs"}
+RUNTIMES = {"py": f"{VENDOR}/runtime/pyodide.js", "mpy": f"{VENDOR}/micropython/micropython.js"}
 CDN = "https://cdn.jsdelivr.net/npm/"
 STARTED = 'config: "./config.toml", async: true'
 # What stands in the examples, and what it is here. Without a version PyWorker asks the CDN.

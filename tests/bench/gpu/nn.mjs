@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 export const create = async (folder) => {
-  const { loadPyodide } = await import(new URL("runtime/pyodide.mjs", import.meta.url).href);
+  const { loadPyodide } = await import(new URL("runtime/pyodide.js", import.meta.url).href);
   const python = await loadPyodide({ indexURL: here("runtime/"), stdout: console.error });
   await python.loadPackage("numpy", { messageCallback: () => {} });
   for (const [name, root] of [["/code", here("py/")], ["/data", folder]]) {

@@ -28,6 +28,7 @@ def write() -> Path:
     for name in BUNDLED:
         bundle(name)
     shutil.copytree(ROOT / "static" / "vendor" / "runtime", PACKED / "runtime")
+    shutil.copy(ROOT / "package.json", PACKED / "runtime")  # which says that .js are modules
     left_out = shutil.ignore_patterns("__pycache__", "*.c", "*.h")
     shutil.copytree(ROOT / "py" / "nn", PACKED / "py" / "nn", ignore=left_out)
     for name in ("gpu_loop.py", "profile.js"):

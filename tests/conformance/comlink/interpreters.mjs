@@ -5,11 +5,11 @@ const started = new Map();
 
 const LOADERS = {
   async py() {
-    const { loadPyodide } = await import(new URL("static/vendor/runtime/pyodide.mjs", root));
+    const { loadPyodide } = await import(new URL("static/vendor/runtime/pyodide.js", root));
     return loadPyodide({ indexURL: new URL("static/vendor/runtime/", root).href });
   },
   async mpy() {
-    const { loadMicroPython } = await import(new URL("static/vendor/micropython/micropython.mjs", root));
+    const { loadMicroPython } = await import(new URL("static/vendor/micropython/micropython.js", root));
     return loadMicroPython({
       url: new URL("static/vendor/micropython/micropython.wasm", root).href,
       heapsize: 16 * 1024 * 1024,

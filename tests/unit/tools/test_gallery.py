@@ -18,7 +18,7 @@ def test_a_live_example_is_made_of_the_site_s_own_files(name):
     assert {folder for folder, _ in found} == {gallery.VENDOR}
     used = {path for _, path in found}
     assert "pyscript/core.js" in used
-    assert "runtime/pyodide.mjs" in used
+    assert "runtime/pyodide.js" in used
     assert [path for path in used if not (gallery.ROOT / "static/vendor" / path).exists()] == []
 
 

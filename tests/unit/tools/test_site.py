@@ -38,7 +38,7 @@ def root(tmp_path):
         "static/vendor/mnist/images.gz": "x" * 500,
         "static/vendor/mnist/.partial-x": "not published",
         "static/vendor/pyodide/pyodide.mjs": "not published",
-        "static/vendor/runtime/pyodide.mjs": "runtime",
+        "static/vendor/runtime/pyodide.js": "runtime",
     }
     for name, text in files.items():
         path = folder / name
@@ -64,7 +64,7 @@ def test_lists_what_the_page_needs_and_nothing_else(root):
         "static/style.css",
         "static/vendor/mnist/images.gz",
         "static/vendor/pyscript/core.js",
-        "static/vendor/runtime/pyodide.mjs",
+        "static/vendor/runtime/pyodide.js",
         "worker.toml",
     ]
 

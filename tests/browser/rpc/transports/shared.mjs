@@ -2,7 +2,7 @@
 const early = [];
 const keep = (event) => early.push(event);
 addEventListener("connect", keep);
-const { loadMicroPython } = await import("../../../../static/vendor/micropython/micropython.mjs");
+const { loadMicroPython } = await import("../../../../static/vendor/micropython/micropython.js");
 const url = (path) => new URL(path, import.meta.url).href;
 const python = await loadMicroPython({ url: url("../../../../static/vendor/micropython/micropython.wasm") });
 // The page's bundle: path, NUL, source, NUL, path ...
