@@ -129,7 +129,9 @@ class Network(Layer):
     @property
     def output(self) -> Any:
         """The symbolic output of the model: one, a list, or a dict by name."""
-        return self.arranged(self.outputs)
+        if self._single_output or self._output_keys:
+            return self.arranged(self.outputs)
+        return [*self.outputs]
 
     @property
     def input_shape(self) -> Any:
@@ -141,7 +143,7 @@ class Network(Layer):
     def output_shape(self) -> Any:
         """The shape of the output (a list of shapes for several), batch axis None."""
         shapes = [t.shape for t in self.outputs]
-        return shapes[0] if self._single_output else shapes
+        return shapes[0] if len(shapes) == 1 else shapes
 
     @property
     def output_names(self) -> list[str]:
@@ -149,10 +151,10 @@ class Network(Layer):
         return self._output_keys or [t.node.layer.name for t in self.outputs]
 
     def arranged(self, outputs: Sequence[Any]) -> Any:
-        """Return the outputs as the model was made: one, a list, or a dict."""
+        """Return the outputs as Keras does: by name, a list of several, or the only one."""
         if self._output_keys is not None:
             return dict(zip(self._output_keys, outputs, strict=True))
-        return outputs[0] if self._single_output else list(outputs)
+        return outputs[0] if len(outputs) == 1 else list(outputs)
 
     @property
     def signature(self) -> Signature:
@@ -231,7 +233,8 @@ class Network(Layer):
         if len(inputs) == 1 and isinstance(inputs[0], dict):
             inputs = tuple(self.signature.by_name(inputs[0]))
         found = super().__call__(*inputs, **options)
-        return found if self._output_keys is None else self.arranged(found)
+        # Of a graph's tensors there is a list also for one, as in Keras.
+        return self.arranged(found) if self._output_keys or type(found) is tuple else found
 
     def expect_fitting(self, *input_shapes: Shape) -> None:
         """Do nothing: `compute_output_shape` and the program compare the sizes."""
