@@ -119,6 +119,7 @@ TRAINING = (
     "py/nn/callbacks",
     "py/nn/data/loading",
     "py/nn/federated.py",
+    "py/nn/fitting.py",
     "py/nn/io/*/write_c*.py",  # write_config of keras, write_checks of tfjs
     "py/nn/io/**/checkpoint.py",
     "py/nn/io/tfjs/masks.py",
@@ -141,6 +142,7 @@ SELDOM = (
     "py/nn/data/sampling.py",
     "py/nn/datasets",
     "py/nn/differentiate.py",
+    "py/nn/functions.py",
     "py/nn/io/file.py",
     "py/nn/layers/arithmetic.py",
     "py/nn/layers/attention.py",

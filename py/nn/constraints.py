@@ -14,6 +14,7 @@ from nn import config
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
 from nn.keras_arguments import Checked
+from nn.lazy import load
 from nn.types import Array, Config
 
 __all__ = [
@@ -116,12 +117,16 @@ CLASSES: dict[str, type[Constraint]] = {
 
 
 def get(identifier: Any) -> Constraint | None:
-    """Return the constraint for a name ("non_neg") or configuration; None stays None.
+    """Return the constraint for a name ("non_neg"), configuration or function; None stays None.
 
     Raises:
         ConfigError: the name is unknown.
     """
-    return None if identifier is None else resolve(identifier, Constraint, _named)
+    return None if identifier is None else resolve(identifier, Constraint, _named, _of_function)
+
+
+def _of_function(function: Any) -> Any:
+    return load("nn.functions").FunctionConstraint(function)
 
 
 def _named(name: Any) -> type[Constraint]:

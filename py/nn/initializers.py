@@ -12,6 +12,7 @@ from nn import config
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
 from nn.keras_arguments import Checked, checked
+from nn.lazy import load
 from nn.types import Array, Config, prod
 
 __all__ = [
@@ -296,12 +297,16 @@ _ALIASES |= {"uniform": RandomUniform, "normal": RandomNormal}
 
 
 def get(identifier: Any) -> Initializer:
-    """Return the initializer for a name ("glorot_uniform") or configuration.
+    """Return the initializer for a name ("glorot_uniform"), configuration or function.
 
     Raises:
         ConfigError: the name is unknown.
     """
-    return resolve(identifier, Initializer, _named)
+    return resolve(identifier, Initializer, _named, _of_function)
+
+
+def _of_function(function: Any) -> Any:
+    return load("nn.functions").FunctionInitializer(function)
 
 
 def _named(name: Any) -> type[Initializer]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -87,27 +86,6 @@ class L1L2(Regularizer):
     """l1 * sum(|w|) + l2 * sum(w^2)."""
 
 
-class FunctionRegularizer(Regularizer):
-    """The penalty that a function of a weight, made of NumPy's, gives; it cannot be saved."""
-
-    fields = ()
-
-    def __init__(self, function: Callable[[Array], Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def loss(self, w: Array) -> float:
-        return float(self.function(w))
-
-    def add_gradient(self, w: Array, gradient: Array) -> None:
-        penalty, pull = load("nn.differentiate").of_arguments(self.function, w)
-        gradient += pull(np.ones_like(penalty))
-
-    def get_config(self) -> Config:
-        name = getattr(self.function, "__name__", type(self.function).__name__)
-        raise ConfigError(f"regularizer: expected one with settings, received the function {name}")
-
-
 l1, l2, l1_l2 = L1, L2, L1L2
 
 CLASSES: dict[str, type[Regularizer]] = {"L1": L1, "L2": L2, "L1L2": L1L2}
@@ -120,12 +98,12 @@ def get(identifier: Any) -> Regularizer | None:
         ConfigError: the name is unknown.
     """
     if isinstance(identifier, Regularizer) and "__call__" in vars(type(identifier)):
-        identifier = FunctionRegularizer(identifier)
-    return (
-        None
-        if identifier is None
-        else resolve(identifier, Regularizer, _named, FunctionRegularizer)
-    )
+        identifier = _of_function(identifier)
+    return None if identifier is None else resolve(identifier, Regularizer, _named, _of_function)
+
+
+def _of_function(function: Any) -> Any:
+    return load("nn.functions").FunctionRegularizer(function)
 
 
 def _named(name: Any) -> type[Regularizer]:

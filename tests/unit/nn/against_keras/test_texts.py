@@ -54,3 +54,49 @@ def test_outputs_are_held_as_in_keras(ends: Any) -> None:
             ]
         )
     assert held[1] == held[0]
+
+
+def halves(shape: Any, dtype: Any = None) -> Any:
+    return np.full(shape, 0.5, dtype)
+
+
+def counted(shape: Any, dtype: Any = "float32") -> Any:
+    return np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+
+
+def not_negative(w: Any) -> Any:
+    return w * (w >= 0)
+
+
+@pytest.mark.parametrize("initializer", [halves, counted])
+@pytest.mark.parametrize("constraint", [None, not_negative])
+def test_functions_begin_and_bound_weights_as_in_keras(initializer: Any, constraint: Any) -> None:
+    ends = []
+    for library in (keras, nn):
+        options = {"bias_initializer": initializer, "kernel_constraint": constraint}
+        model = library.Sequential(
+            [library.layers.Dense(2, kernel_initializer=initializer, **options)]
+        )
+        model.build((None, 3))
+        model.compile(library.optimizers.SGD(0.5), "mse")
+        for _ in range(2):
+            model.train_on_batch(X, np.ones((4, 2)))
+        ends.append([np.asarray(w) for w in model.get_weights()])
+    for ours, theirs in zip(ends[1], ends[0], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_function_whose_values_are_of_another_shape_is_refused_by_its_name() -> None:
+    def three(shape: Any, dtype: Any = None) -> Any:
+        return np.zeros(3, dtype)
+
+    with pytest.raises(nn.errors.ShapeError, match=r"initializer three: expected .*\(3, 2\)"):
+        nn.Dense(2, kernel_initializer=three).build((None, 3))
+    with pytest.raises(nn.errors.ConfigError, match="initializer len"):
+        nn.Dense(2, kernel_initializer=len).build((None, 3))
+    model = nn.Sequential([nn.Input((3,)), nn.Dense(2, kernel_constraint=lambda w: w[:1])])
+    model.compile("sgd", "mse")
+    with pytest.raises(nn.errors.ShapeError, match="constraint <lambda>: expected"):
+        model.train_on_batch(X, np.ones((4, 2)))
+    with pytest.raises(nn.errors.ConfigError, match=r"constraint: .*function <lambda>"):
+        model.get_config()
