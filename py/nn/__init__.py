@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nn import (
         activations,
         applications,
+        backend,
         callbacks,
         constraints,
         data,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
         quantize,
         regularizers,
         saving,
@@ -107,9 +109,10 @@ HOMES = {
 """Module -> names that the package has from it."""
 
 MODULES = (
-    "activations", "applications", "callbacks", "constraints", "data", "datasets", "distribution",
-    "errors", "federated", "initializers", "io", "kernels", "layers", "losses", "metrics", "models",
-    "ops", "optimizers", "quantize", "regularizers", "saving", "schedules", "tuner", "utils",
+    "activations", "applications", "backend", "callbacks", "constraints", "data", "datasets",
+    "distribution", "errors", "federated", "initializers", "io", "kernels", "layers", "losses",
+    "metrics", "models", "ops", "optimizers", "preprocessing", "quantize", "regularizers",
+    "saving", "schedules", "tuner", "utils",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker would take any name for one of the package

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -70,6 +71,14 @@ def load(module: str) -> Any:
         ) from None
 
 
+def absent(package: str, name: str) -> AttributeError:
+    """Return the error for a name that a package lacks, with what is here for one of Keras'."""
+    message = f"module {package!r} has no attribute {name!r}"
+    with suppress(ImportError):
+        message += load("nn.absent").instead(package, name)
+    return AttributeError(message)
+
+
 def lookup(
     package: str, homes: Mapping[str, Iterable[str]], modules: Iterable[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -91,7 +100,7 @@ def lookup(
         elif name in here or (name[:1] != "_" and find_spec(inside) is not None):
             value = load(inside)
         else:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise absent(package, name)
         setattr(sys.modules[package], name, value)
         return value
 

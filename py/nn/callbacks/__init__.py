@@ -10,6 +10,7 @@ from nn.callbacks.monitors import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
+from nn.lazy import absent
 
 __all__ = [
     "CSVLogger",
@@ -24,3 +25,8 @@ __all__ = [
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Say what there is in place of a callback of Keras that is not here."""
+    raise absent(__name__, name)

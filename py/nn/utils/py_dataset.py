@@ -34,3 +34,6 @@ class PyDataset:
 
     def on_epoch_end(self) -> None:
         """Do nothing; called after the last batch of each epoch."""
+
+
+Sequence = PyDataset  # Keras' second name
