@@ -10,6 +10,7 @@ _FOLDER = "nn.data.parse_image_zip reads folders of images, one for each class, 
 INSTEAD = {
     "nn.applications": "there are EfficientNetLite0 and MobileNetV2; nn.io.load reads files of "
     "other networks, and preprocess_input(x, name) prepares their images",
+    "nn.backend": "nn.ops has the functions of arrays",
     "nn.callbacks.BackupAndRestore": "ModelCheckpoint(..., save_freq=100), nn.io.load and "
     "fit(resume=True) go on where a run was broken off",
     "nn.callbacks.RemoteMonitor": "a callback of your own may send the logs",

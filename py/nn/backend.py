@@ -8,8 +8,10 @@ from typing import Any
 from nn.config import epsilon, floatx, set_floatx
 from nn.errors import ConfigError
 from nn.keras_arguments import checked
+from nn.lazy import absent
 
 __all__ = [
+    "backend",
     "clear_session",
     "epsilon",
     "floatx",
@@ -31,6 +33,11 @@ def clear_session(free_memory: bool = True) -> None:
         gc.collect()
 
 
+def backend() -> str:
+    """Return what arrays are."""
+    return "numpy"
+
+
 def image_data_format() -> str:
     """Return the order of an image's axes where a layer is given none."""
     return "channels_last"
@@ -48,3 +55,8 @@ def set_image_data_format(data_format: Any) -> None:
             "image_data_format: expected 'channels_last', which all layers have where they are "
             f"given no data_format, received {data_format!r:.80}"
         )
+
+
+def __getattr__(name: str) -> object:
+    """Say where the functions of arrays are, which are here in earlier versions of Keras."""
+    raise absent(__name__, name)

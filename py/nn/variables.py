@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.config import of_arguments
+from nn.config import floatx, of_arguments
 from nn.errors import ConfigError, ShapeError
 from nn.types import Array, Owner, prod
 
@@ -41,6 +41,12 @@ class Later:
         self.make = make
 
 
+def _array(value: Any) -> Array:
+    """Return a number or a list as an array of the type that Keras gives it."""
+    array = np.asarray(value)
+    return array.astype({"f": floatx(), "i": "int32"}.get(array.dtype.kind, array.dtype))
+
+
 class Variable:
     """A named array that a layer owns.
 
@@ -49,8 +55,9 @@ class Variable:
     another way, as in `variable.value[0] = 1`, call `mark_written`.
 
     Attributes:
-        value: the array. Packing replaces it by a view of the model's buffer, so keep the
-            variable, not the array. Given as `Later`, it is computed when it is first read.
+        value: the array, also where a number or a list was given. Packing replaces it by a view of
+            the model's buffer, so keep the variable, not the array. Given as `Later`, it is
+            computed when it is first read.
         trainable: whether an optimizer may change it (if the layer is trainable too).
         regularizer: adds to the loss, or None.
         constraint: applied to the value after each step, or None.
@@ -65,7 +72,7 @@ class Variable:
 
     def __init__(
         self,
-        value: Array | Later,
+        value: Any,
         name: str = "variable",
         *,
         trainable: bool = True,
@@ -78,7 +85,7 @@ class Variable:
         if isinstance(value, Later):
             self.later = value
         else:
-            self.value = value
+            self.value = value if isinstance(value, np.ndarray) else _array(value)
         self.name = name
         self.trainable = trainable
         self.owner = owner

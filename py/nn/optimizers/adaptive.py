@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from nn.kernels.binding import Binding
 from nn.optimizers.base import ElementOptimizer, Optimizer
 from nn.parameters import Parameters
 from nn.types import Array
+from nn.variables import Variable
 
 
 class Adam(Optimizer):
@@ -266,12 +268,13 @@ class ScheduleFreeAdamW(ElementOptimizer):
         self.epsilon = epsilon
         self.warmup_steps = warmup_steps
 
-    def build(self, parameters: Parameters) -> None:
+    def build(self, parameters: Parameters | Sequence[Variable]) -> None:
         """Create the slots; the momentum begins as a copy of the weights."""
         held = self.state.get("momentum")
         super().build(parameters)
         if held is None or held is not self.state["momentum"]:
-            self.state["momentum"][...] = parameters.values
+            made: Any = self.parameters
+            self.state["momentum"][...] = made.values
 
     def scalars(self, learning_rate: float) -> tuple[float, ...]:
         step = self.local_step

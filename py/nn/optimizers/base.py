@@ -11,6 +11,7 @@ import numpy as np
 from nn import schedules
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import Checked, LeftOut, refuse
+from nn.optimizers.gradients import GivenGradients, packed
 from nn.parameters import Parameters
 from nn.types import Array, Config, prod
 from nn.variables import Variable
@@ -37,7 +38,7 @@ class LearningRate(float):
         return float(self)
 
 
-class Optimizer(metaclass=Checked):
+class Optimizer(GivenGradients, metaclass=Checked):
     """Base class. Subclasses list their `slots` and define `update`.
 
     A slot is one array of the size of the packed parameters, so a step is a few operations, or one
@@ -163,8 +164,11 @@ class Optimizer(metaclass=Checked):
         """Return the value that a new slot is filled with."""
         return 0.0
 
-    def build(self, parameters: Parameters) -> None:
-        """Create the slots for `parameters`; slots of the right size are kept (recompiling)."""
+    def build(self, parameters: Parameters | Sequence[Variable]) -> None:
+        """Create the slots for `parameters`, or for variables; slots of the right size are kept
+        (recompiling)."""
+        if not isinstance(parameters, Parameters):
+            parameters = packed(self.name, parameters)
         self.parameters = parameters
         for slot in self.all_slots():
             held = self.state.get(slot)

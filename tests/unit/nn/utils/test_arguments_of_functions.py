@@ -88,7 +88,7 @@ CALLS = {
     "ops.cast": given(ONES, "float64"), "ops.expand_dims": given(ONES, 1),
     "ops.one_hot": given([1], 3), "ops.reshape": given(ONES, (3, 2)),
     "Input": given((4,), 2, "float32", "in"),
-    "backend.epsilon": given(), "backend.floatx": given(), "backend.image_data_format": given(),
+    **{f"backend.{n}": given() for n in ("backend", "epsilon", "floatx", "image_data_format")},
     "backend.set_floatx": given("float32"),
     "backend.set_image_data_format": given("channels_last"),
     "check_gradients": given(MODEL, np.ones((2, 4)), samples=None, epsilon=1e-6),
