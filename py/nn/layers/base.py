@@ -54,6 +54,8 @@ _OTHERS = {
     "test_step": "compile a loss and metrics",
     "predict_step": "call predict, and go on with what it returns",
     "compute_loss": "compile a loss, which may be a function",
+    "compute_metrics": "compile metrics",
+    "make_train_function": "train with callbacks",
 }
 
 

@@ -11,6 +11,9 @@ from nn.errors import ConfigError, ShapeError
 from nn.parameters import Parameters
 from nn.variables import Variable
 
+# What Keras calls of a subclass of an optimizer, in each step of `fit`.
+_NOT_CALLED = ("update_step", "apply", "apply_gradients")
+
 
 class GivenGradients:
     """The part of an optimizer that takes gradients; the rest is in `Optimizer`."""
@@ -18,6 +21,15 @@ class GivenGradients:
     name: str
     parameters: Parameters | None
     iterations: int
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in _NOT_CALLED:
+            if name in vars(cls):
+                raise ConfigError(
+                    f"{cls.__name__}: {name} is not called here, define "
+                    "update(p, g, learning_rate), where p is an array of all weights"
+                )
 
     def build(self, parameters: Any) -> None:
         """Create the slots; `Optimizer` does."""

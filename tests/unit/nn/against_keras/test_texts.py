@@ -173,6 +173,15 @@ def test_a_step_with_wrong_gradients_says_what_was_expected(call: Any, message: 
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("base", [nn.optimizers.Optimizer, nn.optimizers.SGD])
+@pytest.mark.parametrize("name", ["update_step", "apply", "apply_gradients"])
+def test_what_keras_calls_of_an_optimizer_is_refused_in_a_class_of_your_own(
+    base: Any, name: str
+) -> None:
+    with pytest.raises(nn.errors.ConfigError, match=f"Mine: {name} is not called here"):
+        type("Mine", (base,), {name: lambda self, *given: None})
+
+
 @pytest.mark.parametrize("value", [3.0, 2, True, [1.0, 2.0], np.ones(2, "float32")], ids=str)
 def test_a_variable_of_a_number_or_list_is_that_of_keras(value: Any) -> None:
     ours, theirs = nn.Variable(value), keras.Variable(value)

@@ -66,8 +66,12 @@ def test_a_list_of_masks_goes_to_the_inputs_of_a_layer() -> None:
 
 @pytest.mark.parametrize("base", [nn.Layer, nn.Dense, nn.Model, nn.Sequential])
 @pytest.mark.parametrize(
-    "name", ["call", "train_step", "test_step", "predict_step", "compute_loss"]
-)
+    "name",
+    [
+        "call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics",
+        "make_train_function",
+    ],
+)  # fmt: skip
 def test_a_class_written_for_keras_is_refused_where_it_would_not_be_called(
     base: Any, name: str
 ) -> None:
