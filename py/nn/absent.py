@@ -1,4 +1,4 @@
-"""What there is in place of names of Keras that are not here, for the error of who asks."""
+"""Names of Keras that are not here, and what to use in their place: the end of an error."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ INSTEAD = {
 
 
 def instead(package: str, name: str) -> str:
-    """Return the end of the message for a missing name: what is here, "" where nothing is."""
+    """Return the end of the message for a missing name: what to use, "" where nothing is known."""
     found = INSTEAD.get(f"{package}.{name}") or ("" if name[:1] == "_" else INSTEAD.get(package))
     return f": {found}" if found else ""

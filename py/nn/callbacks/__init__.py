@@ -28,5 +28,5 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Say what there is in place of a callback of Keras that is not here."""
+    """Say what to use in place of a callback of Keras that is not here."""
     raise absent(__name__, name)
