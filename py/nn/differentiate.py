@@ -218,7 +218,7 @@ def through_layer(layer: Any, items: Sequence[Any], training: Any, mask: Any) ->
         Traced(y, [(x, partial(pull, i, k)) for i, x in enumerate(items) if isinstance(x, Traced)])
         for k, y in enumerate(outputs)
     ]
-    return traced if several else traced[0]
+    return tuple(traced) if several else traced[0]
 
 
 def _value(x: Any) -> Any:

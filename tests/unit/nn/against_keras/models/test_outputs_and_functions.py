@@ -9,6 +9,7 @@ import keras
 import nn
 import numpy as np
 import pytest
+from nn.differentiate import differentiate
 
 X = np.random.default_rng(5).normal(size=(4, 3)).astype("float32")
 
@@ -53,6 +54,24 @@ def test_outputs_are_held_as_in_keras(ends: Any) -> None:
             ]
         )
     assert held[1] == held[0]
+
+
+@pytest.mark.parametrize("ends", ENDS.values(), ids=ENDS)
+def test_outputs_are_held_alike_where_a_function_of_them_is_differentiated(ends: Any) -> None:
+    entry = nn.Input((3,))
+    model = nn.Model(entry, ends(nn.Dense(2)(entry), nn.Dense(1)(entry)))
+    held = []
+
+    def first(x: Any) -> Any:
+        outputs = model(x)
+        held.append(kind(outputs))
+        while not hasattr(outputs, "shape"):
+            outputs = outputs[next(iter(outputs))] if isinstance(outputs, dict) else outputs[0]
+        return outputs[:, 0]
+
+    score, pull = differentiate(first, X)
+    assert held == [kind(model(X))]
+    assert (score.shape, pull(1.0).shape) == ((4,), (4, 3))
 
 
 def halves(shape: Any, dtype: Any = None) -> Any:
