@@ -386,6 +386,8 @@ def examine(data: bytes, *, memory: bool = False) -> str:
 
 
 def _predict(loaded: nn.Model) -> str:
+    if not loaded.built:  # files of nn may hold a stack whose input is not known yet
+        return "unusable"
     shapes = [[n or 4 for n in t.shape[1:]] for t in loaded.inputs]
     outputs = [shape for _, shape in loaded.layer_shapes()]
     if any(

@@ -120,7 +120,7 @@ def read(
     model = _model(document, dialect)
     first: Json = next(iter(model["config"]["layers"]), {})
     if model["class_name"] == "Sequential" and first.get("class_name") != "InputLayer":
-        raise MissingEntryError("topology: expected the input's shape, found none")
+        raise MissingEntryError("topology: expected the input's shape and layers")
     return model
 
 
@@ -145,7 +145,7 @@ def _sequential(config: Any, document: Json, dialect: Dialect) -> Json:
     return {
         "name": settings.get("name"),
         "trainable": settings.get("trainable", True),
-        "layers": stack if first is None else [first, *stack],
+        "layers": [first, *stack] if first and stack else stack,
     }
 
 

@@ -35,6 +35,12 @@ def test_the_files_that_are_damaged_are_whole_before(format):
         assert damage.examine(damage.whole(format, which)) == "loaded"
 
 
+@pytest.mark.parametrize("layers", [[], [nn.Input((5,))], [nn.Dense(3)]], ids=len)
+def test_a_stack_whose_input_is_not_known_opens_and_is_not_asked_for_it(layers):
+    data = nn.io.save(nn.Sequential(layers), "npz")
+    assert damage.examine(data) == "unusable"
+
+
 # Each setting of a layer, of every kind that JSON has.
 
 

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from nn.io import archive, errors
 from nn.io.hdf5 import read, write
+from nn.io.keras import read_config
 from nn.io.limits import Limits
 
 # Keras' variables predate NumPy 2's `copy` argument.
@@ -297,6 +298,16 @@ LAYER = ("config", "layers", 1, "config")
 def test_names_each_damage(saved, member, change, error, message):
     with pytest.raises(error, match=message):
         nn.io.load(edited(saved, member, change))
+
+
+@pytest.mark.parametrize("version", ["2.15", "3.15"])
+def test_a_stack_of_no_layers_is_refused_as_in_keras(version):
+    settings = {"name": "m", "layers": [], "build_input_shape": [None, 5]}
+    document = {"class_name": "Sequential", "config": settings}
+    with pytest.raises(ValueError, match="no layers"):
+        keras.Sequential.from_config(settings)
+    with pytest.raises(errors.MissingEntryError, match="expected the input's shape and layers"):
+        read_config.read(document, version=version)
 
 
 def test_a_missing_member_is_named(saved):
