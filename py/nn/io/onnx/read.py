@@ -230,6 +230,7 @@ def _step(reader: Reader, node: Node) -> None:
 
 
 def _convert(reader: Reader, node: Node) -> None:
+    node = read_probed.with_elements(reader, node)
     probed = read_probed.note(reader, node)
     for part in (read_constants, read_shapes, read_strided):
         if part.handles(reader, node):

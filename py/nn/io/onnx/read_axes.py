@@ -98,6 +98,8 @@ def _reduce(reduced: Reduction) -> Handle:
             reader.set(node, x)
             return
         kept = bool(node.attributes.get("keepdims", 1))
+        if 0 in x.sizes:
+            raise UnsupportedError(f"{where(node)}: expected elements, received {['n', *x.sizes]}")
         reader.set(node, reduced(reader, node, x, _inside(node, axes), kept))
 
     return handle

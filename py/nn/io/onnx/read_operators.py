@@ -76,7 +76,7 @@ def _mat_mul(reader: Reader, node: Node) -> None:
         reader.set(node, _of_many_matrices(reader, node, x, kernel, at))
         return
     left = at == 0 and (kernel.ndim < 2 or x.rank < 3)
-    if kernel.ndim > x.rank or left:
+    if kernel.ndim > x.rank or x.rank < 2 or left:
         raise UnsupportedError(f"{where(node)}: expected a matrix, received shape {kernel.shape}")
     if not at:  # the transposed product of the transposed
         order = [*range(1, x.rank - 2), x.rank - 1, x.rank - 2]

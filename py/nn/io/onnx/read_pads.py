@@ -50,7 +50,8 @@ def surrounded(
             unknown that must not be.
     """
     rank = x.rank
-    if min(pads) < 0 or pads[0] or pads[rank] or (mode != "constant" and max(pads) > _MOST):
+    many = mode in ("edge", "wrap") and max(pads) > _MOST
+    if min(pads) < 0 or pads[0] or pads[rank] or many:
         raise UnsupportedError(f"{where(node)}: no pads {[*pads]} of {['n', *x.sizes]} here")
     for axis in range(1, rank):
         place, counts = moved(x, axis), (pads[axis], pads[rank + axis])
@@ -62,7 +63,7 @@ def surrounded(
             size = x.tensor.shape[place]
             if mode == "reflect" and size is not None and max(counts) >= size:
                 raise UnsupportedError(f"{where(node)}: no pads {[*counts]} of {size} here")
-            spans = _SPANS[mode](*counts, size or _MOST + 1)
+            spans = _SPANS[mode](*counts, size or max(counts) + 1)
             first, last = (_parts(reader, x, place, some) for some in spans)
         else:
             raise UnsupportedError(f"{where(node)}: no mode {mode!r} here")

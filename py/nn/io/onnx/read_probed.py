@@ -6,6 +6,7 @@ what is the same for all, and for each sample, is a constant.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,15 @@ def _folded(reader: Reader, node: Node) -> list[Array]:
         except ValueError as error:  # a shape in the graph is that of another number of samples
             raise UnsupportedError(f"{where(node)}: of {SAMPLES[at]} samples: {error}") from error
     return made
+
+
+def with_elements(reader: Reader, node: Node) -> Node:
+    """Return a Concat without its constants that have no elements, any other node as it is."""
+    if node.operator != "Concat":
+        return node
+    known: dict[str, Any] = {n: array[0] for n, array in reader.probes.items()} | reader.constants
+    kept = [name for name in node.inputs if name not in known or known[name].size]
+    return replace(node, inputs=kept or node.inputs)
 
 
 def resolve(reader: Reader, node: Node) -> None:

@@ -60,7 +60,8 @@ def handles(reader: Reader, node: Node) -> bool:
         value = first in reader.symbols or first in reader.turned or array
         return (last in reader.sizes and not value) or first in reader.fills
     if first in reader.fills:
-        return node.operator in _STILL_FILLED
+        computed = any(name in reader.symbols or name in reader.turned for name in node.inputs)
+        return node.operator in _STILL_FILLED and not computed
     if node.operator == "Reshape":
         return first in reader.sizes
     return node.operator in _OPERATORS and any(name in reader.sizes for name in node.inputs)

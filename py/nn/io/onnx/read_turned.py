@@ -47,6 +47,8 @@ _ANYWHERE = (
 """Operators whose conversion looks at the axes itself, or at none."""
 _MOST = 64  # parts that a Gather takes: each is a layer
 
+_ENDLESS = 10**9  # tf2onnx's end of an axis of unknown size; int32's and int64's largest are others
+_ENDLESS = 10**9  # that of tf2onnx for an axis of any size; others write the largest integers
 Span = tuple[int | None, int | None, int]
 """The first, the end and the step of a slice."""
 
@@ -466,11 +468,12 @@ def _slice(reader: Reader, node: Node, value: Turned) -> Turned:
     starts = named.get("starts", []) if starts is None else starts
     ends = named.get("ends", []) if ends is None else ends
     axes = named.get("axes", [*range(len(starts))]) if axes is None else axes
-    most = np.iinfo(np.int32).max
     for axis, start, end, step in zip(axes, starts, ends, steps or [1] * len(starts), strict=True):
-        last = None if end >= most or (step < 0 and end < -most) else end
-        first = None if start >= most else start
-        value = _part(reader, node, value, int(axis) % len(value.axes), (first, last, step))
+        last = None if end >= _ENDLESS or (step < 0 and end < -_ENDLESS) else end
+        first = None if start >= _ENDLESS else start
+        at, span = int(axis) % len(value.axes), (first, last, step)
+        if span != (0, None, 1):  # all of an axis, be it the batch's, as tf2onnx writes it
+            value = _part(reader, node, value, at, span)
     return value
 
 

@@ -166,6 +166,9 @@ class Reader:
         """Add a layer to the model; its output has the order of its first input."""
         if kind not in CLASSES:
             raise UnsupportedError(f"onnx import: the engine has no layer {kind}")
+        if kind == "ConstantArray" and not np.size(options["value"]):
+            shape = np.shape(options["value"])
+            raise UnsupportedError(f"onnx import: expected a constant with elements, not {shape}")
         layer: Layer = CLASSES[kind](**options)
         tensors = [symbol.tensor for symbol in inputs]
         made = layer(tensors) if len(tensors) > 1 else layer(tensors[0])

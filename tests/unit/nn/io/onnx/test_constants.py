@@ -7,6 +7,7 @@ import nn
 import numpy as np
 import pytest
 from nn.io import errors
+from onnx import numpy_helper
 
 from tests.support.graphs import expect_same, graph, last, node, runtime
 
@@ -107,6 +108,62 @@ def test_a_constant_mask_chooses_a_constant_or_a_value(inner, number):
         inputs = ["m", "c", "x"] if at == 1 else ["m", "x", "c"]
         constants = {"m": RNG.integers(0, 2, shape).astype(bool), "c": constant}
         expect_close(graph([node("Where", inputs, "y")], constants, (1, *inner)), random(2, *inner))
+
+
+# Arrays and values without elements.
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_a_constant_without_elements_is_no_part_of_what_is_put_together(computed):
+    """As PyTorch pads a sequence by the number of steps that it lacks, which is none."""
+    nodes = [
+        node("Shape", ["x"], "sizes"),
+        node("Slice", ["sizes", "zero", "one"], "batch"),
+        node("Concat", ["batch", "zero", "four"], "shape", axis=0),
+        node("ConstantOfShape", ["shape"], "none"),
+    ]
+    constants = {"zero": [0], "one": [1], "four": [4]} if computed else {}
+    held = {name: np.array(number, np.int64) for name, number in constants.items()}
+    held |= {} if computed else {"none": np.zeros((2, 0, 4), np.float32)}
+    nodes = nodes if computed else []
+    for inputs in (["none", "x"], ["x", "none", "x"]):
+        data = graph([*nodes, node("Concat", inputs, "y", axis=1)], held, (1, 3, 4))
+        expect_close(data, random(2, 3, 4))
+    data = graph([*nodes, node("MatMul", ["x", "none"], "y")], held, (1, 3, 0))
+    with pytest.raises(errors.UnsupportedError, match=r"elements|\(2, 0, 4\)"):
+        nn.io.load(data)
+
+
+@pytest.mark.parametrize("number", [0.0, 2.5])
+def test_one_number_may_stand_before_the_elements_of_each_sample(number):
+    """As PyTorch writes torch.cat([x.new_zeros(len(x), 1, 4), x], 1)."""
+    value = numpy_helper.from_array(np.float32([number]))
+    nodes = [
+        node("Shape", ["x"], "sizes"),
+        node("Slice", ["sizes", "zero", "one"], "batch"),
+        node("Concat", ["batch", "one", "four"], "shape", axis=0),
+        node("ConstantOfShape", ["shape"], "number", value=value),
+        node("Concat", ["number", "x"], "y", axis=1),
+    ]
+    held = {"zero": np.array([0]), "one": np.array([1]), "four": np.array([4])}
+    expect_close(graph(nodes, held, (1, 3, 4)), random(2, 3, 4))
+
+
+REDUCTIONS = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Sum", "SumSquare"]
+
+
+@pytest.mark.parametrize("operator", REDUCTIONS)
+def test_a_reduction_of_no_elements_is_refused(operator):
+    """Its sum is 0 in ONNX, and here the count times the mean, which is none."""
+    made = node(f"Reduce{operator}", ["x"], "y", axes=[2])
+    with pytest.raises(errors.UnsupportedError, match=r"expected elements, .*'n', 2, 0, 4"):
+        nn.io.load(graph([made], {}, (1, 2, 0, 4)))
+
+
+def test_a_product_over_all_samples_is_refused():
+    data = graph([node("MatMul", ["x", "c"], "y")], {"c": random(3)}, (3,))
+    with pytest.raises(errors.UnsupportedError, match=r"onnx MatMul .*expected a matrix"):
+        nn.io.load(data)
 
 
 def test_nothing_is_left_of_what_a_mask_covers():

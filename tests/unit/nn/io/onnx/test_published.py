@@ -2,7 +2,8 @@
 
 ONNX Runtime computes what each must give, for inputs of several sizes where a graph leaves them
 open. The models themselves (nudenet 3.4.2, rapidocr 3.10.0, rapidocr-onnxruntime 1.4.4 and ddddocr
-1.6.1 on PyPI) were compared once: they are too large to keep.
+1.6.1, magika 1.0.3, brainmaze-eeg-models 0.1.0 on PyPI) were compared once: they are too large to
+keep.
 """
 
 from functools import partial
@@ -236,6 +237,16 @@ def test_pools_of_values_below_zero_with_pads_open_where_the_sizes_are_known(siz
     else:
         with pytest.raises(errors.UnsupportedError, match=r"onnx MaxPool .*expected a known shape"):
             nn.io.load(data)
+
+
+@pytest.mark.parametrize("end", [10**9, 2**31 - 1, 2**63 - 1])
+def test_parts_may_be_all_samples_as_tf2onnx_names_each_axis_of_a_slice(end):
+    constants = {"starts": whole(0, 1, 0), "ends": whole(end, end, 2), "axes": whole(0, 2, 1)}
+    data = graph([node("Slice", ["x", *constants], "y")], constants, (1, "t", 4))
+    expect_close(data, random(3, 5, 4))
+    constants["ends"] = whole(2, end, 2)
+    with pytest.raises(errors.UnsupportedError, match="expected an axis beside the batch's"):
+        nn.io.load(graph([node("Slice", ["x", *constants], "y")], constants, (1, "t", 4)))
 
 
 @pytest.mark.parametrize("beta", [None, 2.0])

@@ -158,6 +158,15 @@ def test_mirrored_pads_are_refused_of_an_axis_that_is_no_longer_than_they_are():
         nn.io.load(graph([made], {"p": pads}, (1, 2, 3)))
 
 
+@pytest.mark.parametrize("shape", [(1, 200), (1, 2, "t")], ids=str)
+def test_mirrored_pads_may_have_as_many_elements_as_the_axis_less_one(shape):
+    """As of a spectrogram: half a window before a second of sound, and half of one after it."""
+    around = np.zeros(2 * len(shape), np.int64)
+    around[[len(shape) - 1, -1]] = 199, 128
+    data = graph([node("Pad", ["x", "p"], "y", mode="reflect")], {"p": around}, shape)
+    expect_same(data, random(2, *shape[1:-1], 200))
+
+
 def test_a_part_of_an_axis_of_one_element_is_taken_where_another_axis_has_the_batch():
     """The engine's shape has no place for that axis."""
     numbers = {"ones": [-1, 2, 1, 1, 1], "first": [0], "end": [9], "axis": [1], "apart": [-1, 2]}
