@@ -16,8 +16,8 @@ from nn.io.onnx.messages import DTYPES, Node
 from nn.io.onnx.reader import Reader, where
 
 _MOVES = (
-    "Cast", "Concat", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze",
-    "Transpose", "Unsqueeze",
+    "Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split",
+    "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
 _EXACT = (
     "Abs", "Add", "Clip", "Max", "Min", "Mul", "Neg", "ReduceMax", "ReduceMin", "ReduceSum", "Relu",
@@ -32,7 +32,8 @@ def check(reader: Reader, node: Node) -> None:
         UnsupportedError: the engine, which computes with floats, would give another result.
     """
     given = next((reader.integers[n] for n in node.inputs if n in reader.integers), None)
-    if given is None or node.domain == "ai.onnx.ml":  # whose outputs are floats
+    # The outputs of the last are floats, those of the others have other types too.
+    if given is None or node.operator in ("Equal", "OneHot") or node.domain == "ai.onnx.ml":
         return
     wide = given.itemsize >= 4
     if node.operator not in (*_MOVES, *(_EXACT if wide else ())):

@@ -14,6 +14,7 @@ from nn.io.onnx import (
     read_axes,
     read_guards,
     read_indices,
+    read_one_hot,
     read_pads,
     read_quantized,
     read_rearranged,
@@ -434,6 +435,7 @@ def _concat(reader: Reader, node: Node) -> None:
 OPERATORS: dict[str, Handle] = {
     **read_arithmetic.OPERATORS,
     **read_axes.OPERATORS,
+    **read_one_hot.OPERATORS,
     **read_pads.OPERATORS,
     **read_quantized.OPERATORS,
     **read_rearranged.OPERATORS,

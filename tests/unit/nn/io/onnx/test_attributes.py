@@ -101,6 +101,7 @@ TABLE: dict[str, tuple[list[str], dict[str, Any], tuple[int, ...], dict[str, Any
     "LogSoftmax": (["x"], {}, STEPS, {}, {"axis": [0, 1, 2]}),
     "LpNormalization": (["x"], {}, STEPS, {}, {"axis": [0, 1], "p": [1]}),
     "MaxPool": (["x"], {}, IMAGE, WINDOW, POOLS | {"storage_order": [1]}),
+    "OneHot": ([], {}, ROWS, {}, {"axis": []}),
     "Pad": (
         ["x", "p"], {"p": whole(0, 0, 1, 1, 0, 0, 1, 1)}, IMAGE, {},
         {"mode": ["edge", "reflect", "wrap"], "value": [2.0], "pads": []},
@@ -156,7 +157,7 @@ def known() -> dict[str, set[str]]:
         if schema.domain == "" and schema.name in OPERATORS:
             found.setdefault(schema.name, set()).update(set(schema.attributes) - OLD)
     # Before opset 7 they said how constants broadcast, and what are inputs now.
-    broadcast = ("Add", "Div", "Greater", "Less", "Mul", "Or", "Pow", "Sub")
+    broadcast = ("Add", "Div", "Equal", "Greater", "Less", "Mul", "Or", "Pow", "Sub")
     past = {name: {"axis"} for name in broadcast} | {"Reshape": {"shape"}, "Clip": {"min", "max"}}
     return {name: names - past.get(name, set()) for name, names in found.items()}
 

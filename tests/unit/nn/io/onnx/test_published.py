@@ -249,6 +249,68 @@ def test_parts_may_be_all_samples_as_tf2onnx_names_each_axis_of_a_slice(end):
         nn.io.load(graph([node("Slice", ["x", *constants], "y")], constants, (1, "t", 4)))
 
 
+COUNT = 5
+
+
+@pytest.mark.parametrize("steps", [1, 6])
+@pytest.mark.parametrize("expanded", [False, True])
+def test_numbers_are_compared_with_all_that_there_are_as_jax_writes_one_hot(steps, expanded):
+    sizes = [
+        node("Shape", ["x"], "shape"), node("Slice", ["shape", "zero", "one"], "batch"),
+        node("Concat", ["batch", "steps", "one"], "sizes", axis=0),
+        node("Cast", ["r"], "same", to=TensorProto.INT32), node("Expand", ["same", "sizes"], "e"),
+    ]  # fmt: skip
+    compared = ["e" if expanded else "r", "row"]
+    nodes = [
+        node("Reshape", ["x", "apart"], "r"), *(sizes if expanded else []),
+        node("Equal", compared if steps == 1 else compared[::-1], "q"),
+        node("Cast", ["q"], "hot", to=TensorProto.FLOAT), node("MatMul", ["hot", "table"], "y"),
+    ]  # fmt: skip
+    constants = {
+        "apart": whole(-1, steps, 1), "zero": whole(0), "one": whole(1), "steps": whole(steps),
+        "row": np.arange(COUNT, dtype=np.int32)[None, None], "table": random(COUNT, 3),
+    }  # fmt: skip
+    data = graph(nodes, constants, (1, steps), kind=TensorProto.INT32)
+    numbers = RNG.integers(0, COUNT, (4, steps)).astype(np.int32)
+    model = expect_close(data, numbers)
+    with pytest.raises(nn.errors.ShapeError, match=f"from 0 to {COUNT - 1}"):
+        model.predict_on_batch(numbers + COUNT)
+
+
+@pytest.mark.parametrize("values", [np.float32([0, 1]), np.float32([-1, 3]), whole(2, 5)], ids=str)
+@pytest.mark.parametrize("steps", [1, 6])
+def test_one_hot_has_its_two_values(values, steps):
+    hot = node("OneHot", ["x", "depth", "values"], "hot")
+    number = node("Cast", ["hot"], "y", to=TensorProto.FLOAT)
+    constants = {"depth": whole(COUNT), "values": values}
+    data = graph([hot, number], constants, (1, steps), kind=TensorProto.INT64)
+    expect_close(data, RNG.integers(0, COUNT, (4, steps)))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_vectors_of_numbers_in_another_axis_are_refused(axis):
+    made = node("OneHot", ["x", "depth", "values"], "y", axis=axis)
+    constants = {"depth": whole(COUNT), "values": np.float32([0, 1])}
+    with pytest.raises(errors.UnsupportedError, match="their vectors in the last axis"):
+        nn.io.load(graph([made], constants, (1, 3), kind=TensorProto.INT64))
+
+
+@pytest.mark.parametrize(
+    ("row", "kind", "user"),
+    [
+        (np.arange(1, 4), TensorProto.INT64, "Cast"),
+        (np.arange(3)[:, None], TensorProto.INT64, "Cast"),
+        (np.float32([0, 1, 2]), TensorProto.FLOAT, "Cast"),
+        (np.arange(3), TensorProto.INT64, "Not"),
+    ],
+)
+def test_other_comparisons_of_equality_are_refused(row, kind, user):
+    options = {"to": TensorProto.FLOAT} if user == "Cast" else {}
+    nodes = [node("Equal", ["x", "row"], "q"), node(user, ["q"], "y", **options)]
+    with pytest.raises(errors.UnsupportedError, match="no comparison here, but of whole numbers"):
+        nn.io.load(graph(nodes, {"row": row}, (1, 4, 1), kind=kind))
+
+
 @pytest.mark.parametrize("beta", [None, 2.0])
 def test_softplus_of_pytorch_s_newest_exporter_is_softplus(beta):
     scaled = "x" if beta is None else "s"
