@@ -418,7 +418,7 @@ def _transpose(reader: Reader, node: Node) -> None:
 
 
 def _concat(reader: Reader, node: Node) -> None:
-    symbols = in_one_order(reader, node)
+    symbols = in_one_order(reader, _with_values(reader, node))
     if len(symbols) == 1:
         reader.set(node, symbols[0])
         return
@@ -430,6 +430,35 @@ def _concat(reader: Reader, node: Node) -> None:
         raise UnsupportedError(f"{where(node)}: expected an axis after the batch's")
     made = reader.apply("Concatenate", *symbols, axis=read_axes.moved(x, axis))
     reader.set(node, replace(made, image=None))
+
+
+def _with_values(reader: Reader, node: Node) -> Node:
+    """Return a node that reads a value for each constant of one sample.
+
+    A graph of a batch of 1 has them, such as a class token: each sample gets the same.
+
+    Raises:
+        UnsupportedError: a constant has several samples, or integers that floats do not hold.
+    """
+    first = any(reader.symbols[name].first for name in node.inputs if name in reader.symbols)
+    names = []
+    for name in node.inputs:
+        array = reader.constants.get(name)
+        if array is not None:
+            value = array.astype(np.float32)
+            if len(array) != 1 or (array.dtype.kind in "iu" and np.any(value != array)):
+                raise UnsupportedError(
+                    f"{where(node)}: expected constants of one sample and integers below 2**24, "
+                    f"received {name!r} of shape {array.shape}"
+                )
+            image = first and array.ndim > 2
+            value = np.moveaxis(value, 1, -1) if image else value
+            reader.claim(value.nbytes, where(node))
+            made = reader.apply("ConstantArray", reader.any_value(), value=value).tensor
+            name = f"{name} in {node.outputs[0]}"
+            reader.symbols[name] = Symbol(made, first=image)
+        names.append(name)
+    return replace(node, inputs=names)
 
 
 OPERATORS: dict[str, Handle] = {

@@ -7,7 +7,7 @@ import nn
 import numpy as np
 import pytest
 from nn.io import errors
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from tests.support.graphs import expect_same, graph, last, node, runtime
 
@@ -147,6 +147,27 @@ def test_one_number_may_stand_before_the_elements_of_each_sample(number):
     ]
     held = {"zero": np.array([0]), "one": np.array([1]), "four": np.array([4])}
     expect_close(graph(nodes, held, (1, 3, 4)), random(2, 3, 4))
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (1, 3, 4), (1, 3, 5, 4)], ids=str)
+def test_each_sample_gets_the_constant_that_a_graph_of_one_sample_has(shape):
+    """As a class token, where PyTorch's exporter is not told that the batch may have any size."""
+    for axis, first in product(range(1, len(shape)), (False, True)):
+        wide = tuple(size + 2 if place == axis else size for place, size in enumerate(shape))
+        inputs = ["c", "r", "r"] if first else ["r", "c"]
+        nodes = [node("Relu", ["x"], "r"), node("Concat", inputs, "y", axis=axis)]
+        data = graph(nodes, {"c": random(*wide)}, shape)
+        x = random(3, *shape[1:])
+        model, one = expect_close(data, x[:1]), [runtime(data, x[[at]])[0] for at in range(3)]
+        np.testing.assert_allclose(model.predict_on_batch(last(x)), last(np.concatenate(one)))
+
+
+@pytest.mark.parametrize("constant", [random(2, 4), np.full((1, 4), 2**24 + 1)], ids=len)
+def test_constants_of_several_samples_or_large_integers_are_not_put_together(constant):
+    kind = TensorProto.INT64 if constant.dtype.kind == "i" else TensorProto.FLOAT
+    data = graph([node("Concat", ["x", "c"], "y", axis=1)], {"c": constant}, (1, 4), kind=kind)
+    with pytest.raises(errors.UnsupportedError, match="expected constants of one sample and"):
+        nn.io.load(data)
 
 
 REDUCTIONS = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Sum", "SumSquare"]
