@@ -1,7 +1,7 @@
 """Conversion of whole numbers to vectors with a 1 at the number's place.
 
-JAX writes `one_hot` as a comparison with 0, 1, 2, ... that is cast to floats, others as OneHot. A
-number that has no place gives zeros in ONNX, and is refused by the layer here when it comes.
+JAX writes `one_hot` as a comparison with 0, 1, 2, ... that is cast to floats, others as OneHot.
+Numbers that have no place, or count from the end, are refused by the layer when they come.
 """
 
 from __future__ import annotations

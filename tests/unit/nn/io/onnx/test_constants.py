@@ -151,7 +151,7 @@ def test_one_number_may_stand_before_the_elements_of_each_sample(number):
 
 @pytest.mark.parametrize("shape", [(1, 4), (1, 3, 4), (1, 3, 5, 4)], ids=str)
 def test_each_sample_gets_the_constant_that_a_graph_of_one_sample_has(shape):
-    """As a class token, where PyTorch's exporter is not told that the batch may have any size."""
+    """As a class token, where PyTorch's exporter was given no dynamic batch."""
     for axis, first in product(range(1, len(shape)), (False, True)):
         wide = tuple(size + 2 if place == axis else size for place, size in enumerate(shape))
         inputs = ["c", "r", "r"] if first else ["r", "c"]
