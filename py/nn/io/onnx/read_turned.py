@@ -46,9 +46,8 @@ _ANYWHERE = (
 )  # fmt: skip
 """Operators whose conversion looks at the axes itself, or at none."""
 _MOST = 64  # parts that a Gather takes: each is a layer
+_ENDLESS = 10**9  # tf2onnx's end of an axis of any size; others write the largest integers
 
-_ENDLESS = 10**9  # tf2onnx's end of an axis of unknown size; int32's and int64's largest are others
-_ENDLESS = 10**9  # that of tf2onnx for an axis of any size; others write the largest integers
 Span = tuple[int | None, int | None, int]
 """The first, the end and the step of a slice."""
 
