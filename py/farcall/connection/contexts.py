@@ -28,7 +28,7 @@ class Entry:
         variables: the context variables of all that are entered.
         entered: whether the call has entered it.
         gone: why the peer will not leave it; None as long as it may.
-        coroutine: what enters it, until that has begun.
+        coroutine: what enters or leaves it, until that has begun.
     """
 
     entered = False
@@ -60,6 +60,7 @@ class Contexts:
         self._operate = operate
         self._complain = complain
         self.entries: "list[Entry]" = []
+        self._leaving: "list[Entry]" = []
 
     def operate(self, number: "int", owner: "Any", name: "object", args: "list[Value]") -> "Any":
         """Run an operation, and note what it enters or leaves.
@@ -76,9 +77,14 @@ class Contexts:
         if name == "exit":
             found = [e for e in self.entries if e.owner is owner and e.entered]
             if found:  # the others are those of tasks that wait to enter, or have entered too
-                self._drop(found[-1])
+                entry = found[-1]
+                self._drop(entry)
                 result = self._operate(owner, name, args)
-                return found[-1].variables.wait(result) if platform.is_awaitable(result) else result
+                if not platform.is_awaitable(result):
+                    return result
+                entry.number, entry.coroutine = number, result
+                self._leaving.append(entry)
+                return self._left(entry)
         if name != "enter" or not number:
             return self._operate(owner, name, args)
         known = self.entries[-1].variables if self.entries else platform.Variables()
@@ -101,11 +107,19 @@ class Contexts:
             raise entry.gone
         return result
 
+    async def _left(self, entry: "Entry") -> "Any":
+        self._leaving.remove(entry)
+        return await entry.variables.wait(entry.coroutine)
+
     def _drop(self, entry: "Entry") -> None:
         self.entries = [e for e in self.entries if e is not entry]
 
     def leave(self, number: "int", error: "BaseException") -> None:
-        """Leave what a call has entered or will have: its caller does not know of it."""
+        """Leave what a call has entered, will have or was to leave: its caller has gone."""
+        for entry in list(self._leaving):
+            if entry.number == number:
+                self._leaving.remove(entry)
+                platform.spawn(self._awaited(entry.variables.wait(entry.coroutine)))
         for entry in self.entries:
             if entry.number == number:
                 self._drop(entry)
@@ -114,6 +128,8 @@ class Contexts:
 
     def clear(self, error: "BaseException") -> None:
         """Leave all, the last first: the peer is gone."""
+        for entry in list(self._leaving):
+            self.leave(entry.number, error)
         while self.entries:
             self._exit(self.entries.pop(), error)
 

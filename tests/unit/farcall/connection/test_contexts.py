@@ -362,3 +362,32 @@ async def test_a_generator_keeps_its_context_variables_from_item_to_item(
     farcall.session(engine).close()
     await settle()
     assert complaints == []
+
+
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A task that enters a remote context manager is cancelled, or its session ends inside: "
+    "the context manager is left, on the side where it is",
+)
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_context_is_left_by_what_was_cancelled_before_that_began(
+    kind: Any, turns: int, ends: bool
+) -> None:
+    context = kind()
+    async with connected({"context": context}) as (engine, _):
+        remote = engine.context
+        await remote.__aenter__()
+        task = asyncio.ensure_future(remote.__aexit__(None, None, None))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if ends:
+            farcall.session(engine).close()
+        else:
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await settle()
+        left = ["None"] if turns else []
+        assert context.left[:1] == left or (ends and len(context.left) == 1)
