@@ -55,11 +55,14 @@ STUBS = "!py/farcall/stubs.py"  # a command for CPython
 COMLINK = "py/farcall/comlink"
 TEAM = "py/farcall/workers/teams"
 ODD_ARRAYS = "py/farcall/values/odd_arrays.py"  # those of a worker that predicts are plain
-# Only pages start workers; few workers trace their calls, serve a class with `concurrency`, or
-# have values use instances of a class that lists its names.
+# Only pages start workers; few workers trace their calls, serve a class with `concurrency`, are
+# asked for operators, or have values use instances of a class that lists its names.
 STARTED = (
     "py/farcall/in_memory.py",
-    *(f"py/farcall/connection/{name}.py" for name in ("concurrency", "takes_part", "trace")),
+    *(
+        f"py/farcall/connection/{name}.py"
+        for name in ("concurrency", "sizes", "takes_part", "trace")
+    ),
     *(f"py/farcall/workers/{name}.py" for name in ("pool", "rooms", "started")),
 )
 EMBEDDING = (COMLINK, "py/app/embedding/demo.py", "py/app/embedding/demo.js")

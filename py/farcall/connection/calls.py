@@ -6,6 +6,7 @@ call, with plain arguments along a path of names: half of MicroPython's time for
 """
 
 from farcall import errors, messages
+from farcall.connection.operators import written
 from farcall.connection.pending import Pending, PendingCalls
 from farcall.proxies import remote
 from farcall.values.bulk import LONG
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from farcall.proxies.remote import Reference, Remote, Value
 
 _TAGGED = (list, dict)
+_WRITTEN = {messages.GET: "{}", messages.SET: "{} = ...", messages.DEL: "del {}"}
 
 
 class Calls(PendingCalls):
@@ -124,7 +126,10 @@ class Calls(PendingCalls):
         seconds = self._channel.timeout
         if ref.options is not None:
             seconds = ref.options.get("timeout", seconds)
-        return self._sent(number, proxy, ref, seconds)
+        call = self._sent(number, proxy, ref, seconds)
+        if kind != messages.CALL:
+            call._farcall.asked = _WRITTEN.get(kind) or written(more)
+        return call
 
     def _frame(
         self,
@@ -154,7 +159,7 @@ class Calls(PendingCalls):
     ) -> "remote.Call":
         waiter = self.pending[number] = Pending(self, number, proxy)
         if seconds is not None:
-            self.time(waiter, seconds, lambda: self._late(waiter, via, seconds))
+            self.time(waiter, seconds, lambda: self._late(waiter, result, seconds))
         result = remote.Reference(via.connection, -number)
         result.waiter = waiter
         result.via = via
@@ -207,9 +212,9 @@ class Calls(PendingCalls):
         if key in self.pending and self._channel.error is None:
             self._channel.send([messages.CANCEL, key])
 
-    def _late(self, waiter: "Pending", via: "Reference", seconds: "float") -> None:
+    def _late(self, waiter: "Pending", asked: "Reference", seconds: "float") -> None:
         if not waiter.done:
-            error = errors.TimeoutError(f"{via.text()}() took more than {seconds} s")
+            error = errors.TimeoutError(f"{asked.text()} took more than {seconds} s")
             self.cancel(waiter.key)
             waiter.settle_now(None, error)
 

@@ -5,9 +5,10 @@ use of which object is decided by policy.
 """
 
 from farcall import errors, platform
-from farcall.connection.operators import MOST, OPERATORS, findable, light, whole
+from farcall.connection.operators import MOST, OPERATORS, findable, light
 from farcall.connection.producers import Producer, Streamed, is_stream
 from farcall.proxies.remote import Remote
+from farcall.values.arrays import whole
 from farcall.values.encoder import is_copied
 from farcall.values.references import Ref
 

@@ -11,6 +11,7 @@ a text: what an operator makes of them has a bound.
 from farcall import errors, platform
 from farcall.proxies.remote import Remote
 from farcall.values import registered
+from farcall.values.arrays import whole
 from farcall.values.encoder import is_copied
 
 TYPE_CHECKING = False
@@ -22,11 +23,9 @@ if TYPE_CHECKING:
 
 MOST = 2**20
 """The bits of a whole number, or the items or characters, that an operator makes for a peer."""
-_TEXTS = (str, bytes, bytearray)
 _CONTAINERS = (list, tuple, dict, set, frozenset, slice, BaseException)
 _MAKING = "ljust rjust center zfill expandtabs to_bytes repeat".split()
 _WALKING = ("lt", "le", "gt", "ge", "mod", "rmod")
-_MODULAR = 2**24  # bits of an exponent, times those of its modulus
 
 _ARITHMETIC: "dict[str, tuple[str, Operator]]" = {
     "add": ("+", lambda a, b: a + b),
@@ -62,114 +61,6 @@ def reflected(name: "str") -> str:
     return name[1:] if name in _REFLECTED else "r" + name
 
 
-def whole(value: "Any") -> "int | None":
-    """What Python takes for a whole number, NumPy's too; None for what it does not."""
-    if isinstance(value, int):
-        return value
-    index = getattr(type(value), "__index__", None)
-    if index is None or getattr(value, "ndim", None):
-        return None
-    try:
-        found: int = index(value)
-    except Exception:  # of an array that is a fraction
-        return None
-    return found
-
-
-def size(name: "str", a: "Any", b: "Any") -> int:
-    """What `a` and `b` become, in bits, items or characters; 0 where that is no more than they are.
-
-    Args:
-        name: of the operator, not reflected.
-        a: the operand on its left.
-        b: the one on its right.
-    """
-    if name == "mod":
-        return _width(a, b) if isinstance(a, _texts()) else 0
-    if name == "add" and isinstance(a, _sequences()) and isinstance(b, _sequences()):
-        return len(a) + len(b)
-    if name == "pow" and type(b).__name__ == "Fraction" and b.denominator == 1:
-        b = b.numerator
-    left, right = whole(a), whole(b)
-    if name == "lshift" and left is not None and right is not None:
-        return _bits(left) + right
-    if name == "pow" and right is not None:
-        exact = left is not None or type(a).__name__ == "Fraction"
-        return _bits(a if left is None else left) * abs(right) if exact else 0
-    return _product(a, b, left, right) if name == "mul" else 0
-
-
-def _product(a: "Any", b: "Any", left: "int | None", right: "int | None") -> int:
-    if left is not None and right is not None:
-        return _bits(left) + _bits(right)
-    for times, value in ((left, b), (right, a)):
-        if times is not None and isinstance(value, _sequences()):
-            return len(value) * times
-    return 0
-
-
-def _of(*names: "str") -> "tuple[Any, ...]":
-    """Those of the classes that something has loaded."""
-    found = [
-        getattr(platform.loaded(name.split(".")[0]), name.split(".")[1], None) for name in names
-    ]
-    return tuple([cls for cls in found if cls is not None])
-
-
-def _texts() -> "tuple[Any, ...]":
-    return _TEXTS + _of("collections.UserString")
-
-
-def _sequences() -> "tuple[Any, ...]":
-    more = _of("collections.deque", "array.array", "collections.UserList")
-    return _texts() + (list, tuple) + more
-
-
-def _bits(value: "Any") -> int:
-    if type(value).__name__ == "Fraction":
-        return max(_bits(value.numerator), _bits(value.denominator))
-    return 4 * len(hex(abs(value))) if abs(value) > 1 else 0  # MicroPython has no bit_length
-
-
-def _width(text: "Any", operand: "Any") -> int:
-    """Characters that a format makes, besides those of a tuple's items, which are used once.
-
-    More than `MOST` where an operand would say a width.
-    """
-    text = getattr(text, "data", text)
-    made, item = 0, 0
-    if isinstance(operand, dict):  # an item of it may be used often
-        item = max([len(v) if hasattr(v, "__len__") else 0 for v in operand.values()] or [0])
-    for piece in (text if isinstance(text, str) else text.decode("latin-1")).split("%")[1:]:
-        if piece[:1] == "(":
-            piece = piece[piece.find(")") + 1 :]
-            made += item
-        found = 0
-        for character in piece.lstrip("#- +"):
-            if character == "*":
-                return MOST + 1
-            if character not in "0123456789.":
-                break
-            if character == ".":
-                made += found
-                found = 0
-            else:
-                found = found * 10 + int(character)
-        made += found
-    return made
-
-
-def _power(a: "Any", b: "Any", modulus: "Any") -> int:
-    """As `size`, of pow() with a modulus, whose time is that of such numbers."""
-    if modulus is None:
-        return size("pow", a, b)
-    numbers = [whole(value) for value in (a, b, modulus)]
-    if None in numbers:
-        return 0
-    base, exponent, most = [_bits(number) for number in numbers]
-    return base if exponent * most <= _MODULAR else exponent * most
-
-
 def light(*values: "Any") -> None:
     """Refuse what meets its parts too often to be compared or written: parts may be shared.
 
@@ -186,8 +77,8 @@ def guarded(values: "Any", seen: "dict[int, Any] | None") -> "list[Any]":
         values: any.
         seen: where to note containers, each of which is looked at once; None for those of `light`.
     """
-    arrays = _of("numpy.ndarray", "numpy.void")
-    kinds = _CONTAINERS + _of("collections.deque") + arrays
+    arrays = platform.classes("numpy.ndarray", "numpy.void")
+    kinds = _CONTAINERS + platform.classes("collections.deque") + arrays
 
     def having(parts: "Any") -> "list[Any]":
         found.extend([p for p in parts if hasattr(type(p), "__farcall__")])
@@ -287,8 +178,11 @@ def _operator(name: "str", symbol: "str", function: "Operator") -> "Operator":
             if name in _WALKING:
                 light(owner, other)
             operands = (other, owner) if name in _REFLECTED else (owner, other)
+            # Few ask for an operator: what predicts has no room for it (tools/bundle.py, STARTED).
+            from farcall.connection.sizes import power, size
+
             if more:
-                made = _power(*operands, *more) if len(more) == 1 else 0
+                made = power(*operands, *more) if len(more) == 1 else 0
             else:
                 made = size(name[name in _REFLECTED :], *operands)
             if made > MOST:
@@ -316,6 +210,15 @@ def _swapped(function: "Operator") -> "Operator":
 _REFLECTED = {"r" + name: (symbol, _swapped(f)) for name, (symbol, f) in _ARITHMETIC.items()}
 
 OPERATORS: "dict[str, Operator]" = {}
+_WRITTEN = {"neg": "-{}", "pos": "+{}", "invert": "~{}"}
 for _table in (_ARITHMETIC, _REFLECTED, _COMPARISONS):
     for _name, (_symbol, _function) in _table.items():
         OPERATORS[_name] = _operator(_name, _symbol, _function)
+        _sides = ["{}", "..."] if _table is not _REFLECTED else ["...", "{}"]
+        _call = _symbol[-1] == ")"
+        _WRITTEN[_name] = f"divmod({', '.join(_sides)})" if _call else f" {_symbol} ".join(_sides)
+
+
+def written(name: "Any") -> str:
+    """An operation as programs write it, with `{}` for its object."""
+    return _WRITTEN.get(name) or f"{name}({{}})"

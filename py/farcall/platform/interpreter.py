@@ -62,6 +62,12 @@ def loaded(name: "str") -> "ModuleType | None":
     return sys.modules.get(name)
 
 
+def classes(*names: "str") -> "tuple[Any, ...]":
+    """Those of the classes, named with their modules, that something has loaded."""
+    found = [getattr(loaded(name.split(".")[0]), name.split(".")[1], None) for name in names]
+    return tuple([cls for cls in found if cls is not None])
+
+
 def imported(name: "str") -> "ModuleType | None":
     """A module of the standard library or NumPy, imported if need be; None if it is missing."""
     if name in sys.modules:

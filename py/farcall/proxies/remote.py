@@ -81,7 +81,8 @@ class Reference:
         wire: the path's wire form, built when first needed.
         place: JSON of target and path; built on second use.
         waiter: of a Call: settled by its reply.
-        via: of a Call: the reference that was called.
+        via: of a Call: the reference that was called, or that it asked for something.
+        asked: of a Call: how what it asks for is written, `{}` for `via`.
         flow: of a stream: the items that have come.
         options: from `farcall.options`, or None.
         managed: True, or what `async with` releases.
@@ -98,6 +99,7 @@ class Reference:
     place: "str | None" = None
     waiter: "Any" = None
     via: "Reference | None" = None
+    asked = "{}()"
     flow: "Any" = None
     options: "dict[str, Any] | None" = None
     released = False
@@ -125,7 +127,7 @@ class Reference:
     def text(self) -> str:
         """For people: name.path[key]."""
         if self.via is not None:
-            return self.via.text() + "()"
+            return self.asked.format(self.via.text())
         name = self.name if self.owner is None else self.owner._farcall.text()
         steps = ["." + s if isinstance(s, str) else f"[{s[0]!r}]" for s in self.path]
         return (name + "".join(steps)).lstrip(".")
@@ -265,6 +267,13 @@ class Remote(Generic[T]):
         ref = ref.managed._farcall
         return ref.connection.release(ref)
 
+    def __mro_entries__(self, bases: "object") -> "Any":
+        raise TypeError("a class of the other side is no base here: derive there, and serve that")
+
+    def __instancecheck__(self, other: "object") -> bool:
+        raise TypeError("isinstance() takes no class of the other side: serve a function that asks")
+
+    __subclasscheck__ = __instancecheck__
     __len__ = _refused("len()", "`await farcall.len(obj)`")
     __bool__ = _refused("truth", "`await farcall.bool(obj)`, or `obj is not None`")
     __contains__ = _refused("`in`", "`await farcall.contains(obj, item)`")

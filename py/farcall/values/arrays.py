@@ -269,3 +269,17 @@ def _light(buffer: "Buffer", dtype: "str", shape: "list[int] | None", order: "st
     if shape is None:
         return typed[0] if dtype in _KINDS else Array(typed, dtype, ())
     return Array(typed, dtype, tuple(shape), order)
+
+
+def whole(value: "Any") -> "int | None":
+    """What Python takes for a whole number, NumPy's too; None for what it does not."""
+    if isinstance(value, int):
+        return value
+    index = getattr(type(value), "__index__", None)
+    if index is None or getattr(value, "ndim", None):
+        return None
+    try:
+        found: int = index(value)
+    except Exception:  # of an array that is a fraction
+        return None
+    return found

@@ -10,6 +10,7 @@ import datetime
 import itertools
 import operator
 import pickle
+import types
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
@@ -18,7 +19,7 @@ from typing import Any
 import farcall
 import numpy as np
 import pytest
-from farcall.connection.operators import size
+from farcall.connection.sizes import size
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -676,3 +677,49 @@ async def test_what_shares_its_parts_is_not_written_or_compared_part_by_part(
         with bounded(), pytest.raises(farcall.LimitError, match="meets more than 1048576"):
             await farcall.session(engine)._calls.operate(held, name, more)
         assert await farcall.len(held) == 2
+
+
+WRITTEN: dict[str, Callable[[Any], Any]] = {
+    "count < ...": lambda root: root.count < 3,
+    "... - count": lambda root: 1 - root.count,
+    "divmod(..., count)": lambda root: divmod(9, root.count),
+    "-count": lambda root: -root.count,
+    "abs(rows[0].size())": lambda root: abs(root.rows[0].size()),
+    "len(rows)": lambda root: farcall.len(root.rows),
+    "rows[0].name = ...": lambda root: farcall.set(root.rows[0].name, 2),
+    "del rows[0].name": lambda root: farcall.delete(root.rows[0].name),
+    "rows[0].size()": lambda root: root.rows[0].size(),
+    "rows[0].size() + ...": lambda root: root.rows[0].size() + 1,
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("written", WRITTEN)
+async def test_an_error_names_what_was_not_awaited_as_it_was_written(written: str) -> None:
+    async with connected({"count": 5, "rows": [Vector()]}) as (engine, _):
+        call = WRITTEN[written](engine)
+        with pytest.raises(TypeError) as caught:
+            bool(call)
+        assert f"It is what {written} gives" in str(caught.value)
+        await asyncio.gather(call, return_exceptions=True)
+
+
+@pytest.mark.asyncio
+async def test_a_time_out_names_the_path_that_was_read_as_it_was_written() -> None:
+    class Slow:
+        rows = property(lambda self: asyncio.sleep(9))
+
+    async with connected({"it": Slow()}) as (engine, _):
+        with pytest.raises(TimeoutError, match=r"^it\.rows took more than 0\.01 s$"):
+            await farcall.options(engine.it.rows, timeout=0.01)
+
+
+@pytest.mark.asyncio
+async def test_a_class_of_the_other_side_is_no_base_and_says_what_to_do() -> None:
+    async with connected({"Vector": Vector}) as (engine, _):
+        for far in (engine.Vector, await engine.Vector, engine.Vector(1)):
+            with pytest.raises(TypeError, match="no base here: derive there, and serve that"):
+                types.new_class("Own", (far,))
+            for ask in (isinstance, issubclass):
+                with pytest.raises(TypeError, match="takes no class of the other side: serve a"):
+                    ask(Vector, (int, far))
