@@ -165,6 +165,11 @@ def apart(name: "str", owner: "Any", values: "list[Any]") -> None:
         refuse(name, owner, values, found)
 
 
+def hashable(keys: "list[Any]") -> None:
+    """Refuse keys of a dict or set that ask an instance whose class does not list `equals()`."""
+    apart("keys", {}, keys)
+
+
 def findable(owner: "Any", item: "Any") -> "Any":
     """What is looked for in a range: of a fraction, Python would look at each of its numbers."""
     if type(owner) is range and whole(item) is None and len(owner) > MOST:

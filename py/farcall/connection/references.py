@@ -9,9 +9,11 @@ from farcall.connection.encoding import Encoding
 from farcall.connection.exports import Exports
 from farcall.connection.imports import Imports
 from farcall.connection.namespace import Namespace
+from farcall.connection.operators import hashable
 from farcall.connection.producers import Producer
 from farcall.proxies import remote
 from farcall.values.encoder import MARKS
+from farcall.values.graphs import keys
 from farcall.values.references import References, referring
 from farcall.values.registered import Failure, cause
 
@@ -131,6 +133,7 @@ class Tables(References):
 
     def home(self, wire: "list[Wire]") -> "Value":
         """The object of this side that came back, or what a path leads to from it."""
+        keys.refuse = hashable
         if len(wire) > 2:
             return self._reached(wire)
         held = wire[1]
@@ -142,6 +145,7 @@ class Tables(References):
 
     def promise(self, wire: "list[Wire]") -> "Value":
         """The result of a call made earlier, or what a path leads to from it."""
+        keys.refuse = hashable
         held = wire[1]
         answer = held.answer if type(held) is Held else self._answers.get(held)
         if answer is None or not answer.done:

@@ -52,6 +52,7 @@ def refuse(name: "str", owner: "Any", values: "list[Any]", found: "list[Any]") -
     if not array:
         only = ("str()", "repr()") if name in ("str", "repr") else only
         only = ("equals()", "int()") if name in _COMPARE else only
+        only = ("equals()",) if name == "keys" else only
     for value in found:
         if value is owner:
             continue

@@ -86,7 +86,10 @@ class Keys:
 
     Attributes:
         left: parts that the keys of this message may still have.
+        refuse: refuses keys where the message brought an object of this side.
     """
+
+    refuse: "Callable[[Any], object] | None" = None
 
     def __init__(self) -> None:
         self.left = KEY_PARTS
@@ -94,6 +97,7 @@ class Keys:
 
     def begin(self) -> None:
         """A message begins."""
+        self.refuse = None
         if self.shared:
             self.left, self.shared = KEY_PARTS, False
 
@@ -103,6 +107,8 @@ class Keys:
         Raises:
             LimitError: they are.
         """
+        if self.refuse is not None:
+            self.refuse(keys)
         todo = [key for key in keys if isinstance(key, tuple)] if self.shared else []
         while todo:
             key = todo.pop()

@@ -156,6 +156,18 @@ async def test_a_method_of_an_array_writes_into_no_other_array() -> None:
     assert b.tolist() == [0, 0, 0]
 
 
+@pytest.mark.asyncio
+async def test_a_served_function_has_a_path_s_object_itself_and_a_copy_of_what_was_awaited() -> (
+    None
+):
+    owner = type("Owner", (), {"a": np.arange(3), "b": np.zeros(3, int)})()
+    async with connected({"it": owner, "copyto": np.copyto}) as (engine, _):
+        await engine.copyto(await engine.it.b, engine.it.a)
+        assert owner.b.tolist() == [0, 0, 0]
+        await engine.copyto(engine.it.b, engine.it.a)
+        assert owner.b.tolist() == [0, 1, 2]
+
+
 def snapshot(folder: pathlib.Path) -> list[str]:
     return sorted(f"{p.name} {p.stat().st_mode}" for p in folder.rglob("*"))
 
@@ -414,6 +426,9 @@ USES = """
     s.day.fromordinal(g)
     s.folder.joinpath(g)
     s.count.most_common(g)
+    s.words.count({g})
+    s.words.count({g: 1})
+    s.words.count([frozenset([(1, (g,))])])
     s.array.dot(g)
     s.array.take([g])
     s.array[g]
@@ -475,7 +490,7 @@ async def test_a_value_asks_an_instance_for_what_its_class_lists_or_lacks(guarde
 async def test_a_container_keeps_an_instance_whatever_its_class_lists() -> None:
     assert sorted(takes_part.OPERATORS) == sorted(OPERATORS)
     guarded, words = Silent(), [1]
-    shop = {"g": guarded, "words": farcall.ref(words), "shop": Shop(guarded)}
+    shop = {"g": guarded, "words": farcall.ref(words), "shop": Shop(guarded), "size": len}
     async with connected(shop) as (engine, _):
         ASKED.clear()
         mine = await engine.words
@@ -486,4 +501,8 @@ async def test_a_container_keeps_an_instance_whatever_its_class_lists() -> None:
         assert [type(item) for item in words] == [Silent, int, Silent]
         with pytest.raises(farcall.PolicyError, match=r"iter.*extend of a list"):
             await mine.extend(engine.g)
+        assert await engine.size([engine.g, await engine.g]) == 2
+        for given in ({engine.g}, {await engine.g: 1}, [{(1, engine.shop.guarded)}, {2}]):
+            with pytest.raises(farcall.PolicyError, match=r"no equals\(\), which keys of a dict"):
+                await engine.size(given)
         assert ASKED == []
