@@ -83,6 +83,7 @@ class Producer:
         self._steps: "list[Step]" = []  # of lock-step
         self._busy = False
         self._over = False
+        self._taken = False
         self._asynchronous = hasattr(self.source, "__aiter__")
         self._next: "Any" = self.source.__aiter__() if self._asynchronous else iter(self.source)
         self._variables = platform.Variables()  # a generator may set some until it ends
@@ -232,11 +233,18 @@ class Producer:
         elif hasattr(self._next, "aclose"):
             await self._variables.wait(self._next.aclose())
 
+    def taken(self) -> "Any":
+        """The generator, which this side uses from now on: a peer that is gone ends it no more."""
+        self._taken = True
+        return self.source
+
     def stop(self) -> None:
         """The consumer is gone, or an item could not be sent."""
         if self._over:
             return
         self._over = True
+        if self._taken:
+            return
         if self._asynchronous:
             platform.spawn(self._stopped())
             return

@@ -141,7 +141,7 @@ class Tables(References):
             root = self._policy.root
             return root.items if type(root) is Namespace else root
         value = held.value if type(held) is Held else self.exports.get(held)
-        return value.source if isinstance(value, Producer) else value
+        return _own(value)
 
     def promise(self, wire: "list[Wire]") -> "Value":
         """The result of a call made earlier, or what a path leads to from it."""
@@ -154,7 +154,7 @@ class Tables(References):
 
     def _reached(self, wire: "list[Wire]") -> "Value":
         try:
-            return self.walk(self.owner(wire[1]), wire[2] if len(wire) > 2 else [])
+            return _own(self.walk(self.owner(wire[1]), wire[2] if len(wire) > 2 else []))
         except BaseException as exc:  # of an earlier call, or of a path: its caller's all the same
             raise Failure(cause(exc)) from None
 
@@ -242,3 +242,8 @@ class Tables(References):
         """Forget everything; what streamed is stopped."""
         self.exports.clear()
         self.imports.clear()
+
+
+def _own(value: "Value") -> "Value":
+    """An object of this side as this side has it: of a stream the generator."""
+    return value.taken() if isinstance(value, Producer) else value

@@ -151,7 +151,10 @@ class Flow:
     def lock_step(self) -> None:
         """Refuse asend and athrow once items are pushed ahead, and after `aclose`."""
         if self._granted:
-            raise RuntimeError("asend and athrow cannot be mixed with `async for` on a stream")
+            raise RuntimeError(
+                "asend and athrow cannot be mixed with `async for` or anext on a stream: for anext "
+                "write `asend(None)`"
+            )
         if self._over and self._error is None:
             raise StopAsyncIteration
 

@@ -468,3 +468,55 @@ async def test_what_is_no_generator_takes_nothing_that_is_sent_or_thrown(kind: s
             with pytest.raises(AttributeError):
                 await attempt
         assert await stream.asend(None) == 1
+
+
+def counted(count: int) -> Any:
+    yield from range(count)
+
+
+async def counted_later(count: int) -> Any:
+    for number in range(count):
+        await asyncio.sleep(0)
+        yield number
+
+
+async def taken(given: Any) -> list[int]:
+    """Return all items, and give way to messages before each."""
+    source = given["here"][0] if isinstance(given, dict) else given
+    found = []
+    while True:
+        await asyncio.sleep(0.001)
+        try:
+            found.append(await anext(source) if hasattr(source, "__anext__") else next(source))
+        except (StopIteration, StopAsyncIteration):
+            return found
+
+
+@pytest.mark.promise(
+    "farcall: features", "A call or path that was not awaited, anywhere a value may be"
+)
+@pytest.mark.asyncio
+@pytest.mark.parametrize("make", ["counted", "counted_later"])
+@pytest.mark.parametrize("awaited", [True, False])
+@pytest.mark.parametrize("inside", [True, False])
+async def test_a_generator_that_comes_home_gives_all_items_though_the_peer_has_dropped_it(
+    make: str, awaited: bool, inside: bool
+) -> None:
+    served = {"counted": counted, "counted_later": counted_later, "taken": taken}
+    async with connected(served) as (engine, session):
+        stream = getattr(engine, make)(9)
+        given = await stream if awaited else stream
+        call = engine.taken({"here": [given]} if inside else given)
+        del stream, given
+        gc.collect()
+        assert await call == list(range(9))
+        await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+async def test_asend_after_anext_says_what_to_write_in_place_of_that() -> None:
+    async with connected({"echo": echo}) as (engine, _):
+        stream = await engine.echo()
+        assert await anext(stream) == 1
+        with pytest.raises(RuntimeError, match=r"for anext write `asend\(None\)`"):
+            await stream.asend(2)
