@@ -83,7 +83,7 @@ class Producer:
         self._steps: "list[Step]" = []  # of lock-step
         self._busy = False
         self._over = False
-        self._taken = False
+        self.taken = False  # by this side: a peer that is gone ends it no more
         self._asynchronous = hasattr(self.source, "__aiter__")
         self._next: "Any" = self.source.__aiter__() if self._asynchronous else iter(self.source)
         self._variables = platform.Variables()  # a generator may set some until it ends
@@ -233,17 +233,10 @@ class Producer:
         elif hasattr(self._next, "aclose"):
             await self._variables.wait(self._next.aclose())
 
-    def taken(self) -> "Any":
-        """The generator, which this side uses from now on: a peer that is gone ends it no more."""
-        self._taken = True
-        return self.source
-
     def stop(self) -> None:
         """The consumer is gone, or an item could not be sent."""
-        if self._over:
-            return
-        self._over = True
-        if self._taken:
+        over, self._over = self._over, True
+        if over or self.taken:
             return
         if self._asynchronous:
             platform.spawn(self._stopped())

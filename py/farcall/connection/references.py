@@ -246,4 +246,7 @@ class Tables(References):
 
 def _own(value: "Value") -> "Value":
     """An object of this side as this side has it: of a stream the generator."""
-    return value.taken() if isinstance(value, Producer) else value
+    if not isinstance(value, Producer):
+        return value
+    value.taken = True
+    return value.source

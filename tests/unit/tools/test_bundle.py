@@ -200,6 +200,7 @@ def test_the_main_thread_gets_the_panels_first_and_then_the_rpc(root):
         "farcall/__init__.py",
         "farcall/connection/calls.py",
         "farcall/connection/concurrency.py",
+        "farcall/connection/sizes.py",
         "farcall/connection/takes_part.py",
         "farcall/connection/trace.py",
         "farcall/in_memory.py",
