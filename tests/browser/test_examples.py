@@ -21,9 +21,10 @@ EXAMPLES = ROOT / "examples"
 CDN = "https://cdn.jsdelivr.net/"
 PYSCRIPT = f"{CDN}npm/@pyscript/core@0.7.31/dist/core.js"
 COMLINK = f"{CDN}npm/comlink@4.4.2/dist/esm/comlink.mjs"
+MICROPYTHON = "static/vendor/micropython/micropython.js"
 RUNTIMES = {
-    "npm/@micropython/micropython-webassembly-pyscript@${e}/": "static/vendor/micropython/",
-    "pyodide/v${e}/full/": "static/vendor/runtime/",
+    "npm/@micropython/micropython-webassembly-pyscript@${e}/micropython.mjs": MICROPYTHON,
+    "pyodide/v${e}/full/pyodide.mjs": "static/vendor/runtime/pyodide.js",
 }
 # That it is ready, and that a worker of a page without isolation has no `document`.
 PYSCRIPTS_OWN = r"PyScript Ready|Unable to use `window` or `document` in worker"

@@ -10,13 +10,13 @@ from tools.serve import ROOT
 
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Python</title>
 <script>
-window.python = (text, files, folder) => {
+window.python = (text, files, script) => {
   window.answer = null;
   const worker = new Worker("worker.mjs", {type: "module"});
   const done = (answer) => { window.answer = answer; worker.terminate(); };
   worker.onmessage = ({data}) => done(data);
   worker.onerror = (event) => done({out: "", error: event.message});
-  worker.postMessage({text, files, folder});
+  worker.postMessage({text, files, script});
 };
 </script>"""
 
@@ -28,10 +28,10 @@ const copy = async (FS, name, path) => {
   FS.mkdirTree(target.slice(0, target.lastIndexOf("/")));
   FS.writeFile(target, new Uint8Array(await response.arrayBuffer()));
 };
-onmessage = async ({data: {text, files, folder}}) => {
+onmessage = async ({data: {text, files, script}}) => {
   const out = [];
   try {
-    const {loadPyodide} = await import(`../../static/vendor/${folder}/pyodide.mjs`);
+    const {loadPyodide} = await import(`../../static/vendor/${script}`);
     const pyodide = await loadPyodide({stdout: (line) => out.push(line)});
     await pyodide.loadPackage("numpy", {messageCallback: () => {}});
     await Promise.all(files.map(([name, path]) => copy(pyodide.FS, name, path)));
@@ -74,7 +74,7 @@ def run(
         "window.python(...arguments)",
         text,
         [list(pair) for pair in files.items()],
-        "pyodide" if published else "runtime",
+        "pyodide/pyodide.mjs" if published else "runtime/pyodide.js",
     )
     answer = page.until("window.answer", timeout, "the Python in the worker")
     assert answer["error"] is None, f"{answer['out']}\n{answer['error']}"

@@ -26,6 +26,7 @@ MOST = 2**20
 _CONTAINERS = (list, tuple, dict, set, frozenset, slice, BaseException)
 _MAKING = "ljust rjust center zfill expandtabs to_bytes repeat".split()
 _WALKING = ("lt", "le", "gt", "ge", "mod", "rmod")
+_GROWING = ("add", "mul", "mod", "pow", "lshift")  # those that make more than there was
 
 _ARITHMETIC: "dict[str, tuple[str, Operator]]" = {
     "add": ("+", lambda a, b: a + b),
@@ -183,13 +184,15 @@ def _operator(name: "str", symbol: "str", function: "Operator") -> "Operator":
             if name in _WALKING:
                 light(owner, other)
             operands = (other, owner) if name in _REFLECTED else (owner, other)
-            # Few ask for an operator: what predicts has no room for it (tools/bundle.py, STARTED).
-            from farcall.connection.sizes import power, size
+            made, plain = 0, name[name in _REFLECTED :]
+            if plain in _GROWING:
+                # Few ask for these: what predicts has no room (tools/bundle.py, STARTED).
+                from farcall.connection.sizes import power, size
 
-            if more:
-                made = power(*operands, *more) if len(more) == 1 else 0
-            else:
-                made = size(name[name in _REFLECTED :], *operands)
+                if not more:
+                    made = size(plain, *operands)
+                elif len(more) == 1:
+                    made = power(*operands, *more)
             if made > MOST:
                 raise errors.LimitError(
                     f"{symbol}: would make {made} bits or items, at most {MOST} for the other side"
