@@ -1,5 +1,7 @@
 """The fixtures themselves: a fault without effect, or a console that is not read, hides bugs."""
 
+from contextlib import ExitStack
+
 import pytest
 from selenium.common.exceptions import WebDriverException
 
@@ -224,17 +226,15 @@ def test_a_browser_that_has_quit_leaves_no_process(shell):
 def test_a_file_is_stored_where_a_test_says_and_else_nowhere(tmp_path, monkeypatch, shell):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    page, named = Page(shell=shell), tmp_path / "named"
+    named = tmp_path / "named"
     allowed = {"behavior": "allow", "downloadPath": str(named)}
-
-    def gives(name):
-        page.execute_script(GIVE, name)
-
-    try:
-        gives("unnamed.txt")
-        page.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
-        gives("wanted.txt")
+    with ExitStack() as pages:
+        # Two, for a browser that is told where while it is given a file may store that there too.
+        for name in ("unnamed.txt", "wanted.txt"):
+            page = Page(shell=shell)
+            pages.callback(page.quit)
+            if name == "wanted.txt":
+                page.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
+            page.execute_script(GIVE, name)
         page.until(lambda: (named / "wanted.txt").exists())
         assert [path.name for path in tmp_path.rglob("*.txt")] == ["wanted.txt"]
-    finally:
-        page.quit()
