@@ -229,7 +229,7 @@ def test_a_file_is_stored_where_a_test_says_and_else_nowhere(tmp_path, monkeypat
     named = tmp_path / "named"
     allowed = {"behavior": "allow", "downloadPath": str(named)}
     with ExitStack() as pages:
-        # Two, for a browser that is told where while it is given a file may store that there too.
+        # Two: one that learns where while it gets a file may store that there too.
         for name in ("unnamed.txt", "wanted.txt"):
             page = Page(shell=shell)
             pages.callback(page.quit)
