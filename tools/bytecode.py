@@ -276,7 +276,7 @@ def runtime(sources: dict[str, str]) -> None:
     shutil.unpack_archive(str(origin / wheel), "/tmp/packages", "zip")
     sys.path.append("/tmp/packages")
     files = imports(needed(sources) | STARTING) | numpy_files(origin / wheel)
-    # nginx sends .mjs as application/octet-stream, and browsers take no module of that type.
+    # nginx sends .mjs files as application/octet-stream; browsers refuse modules of that type.
     shutil.copyfile(origin / "pyodide.mjs", target / "pyodide.js")
     for name in ("pyodide.asm.js", "pyodide.asm.wasm"):
         shutil.copyfile(origin / name, target / name)

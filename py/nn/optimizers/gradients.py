@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,13 +31,13 @@ class GivenGradients:
                     "update(p, g, learning_rate), where p is an array of all weights"
                 )
 
-    def build(self, parameters: Any) -> None:
-        """Create the slots; `Optimizer` does."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # `Optimizer` has them
 
-    def step(self) -> None:
-        """Update the weights from the gradients; `Optimizer` does."""
-        raise NotImplementedError
+        def build(self, parameters: Any) -> None:
+            """Create the slots."""
+
+        def step(self) -> None:
+            """Update the weights from the gradients."""
 
     def apply_gradients(self, grads_and_vars: Iterable[Any]) -> int:
         """Take a step and return the number of steps so far.
