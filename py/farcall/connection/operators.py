@@ -26,6 +26,8 @@ MOST = 2**20
 _CONTAINERS = (list, tuple, dict, set, frozenset, slice, BaseException)
 _MAKING = "ljust rjust center zfill expandtabs to_bytes repeat".split()
 _WALKING = ("lt", "le", "gt", "ge", "mod", "rmod")
+# What the classes of these modules do with an argument is no program's own choice.
+STANDARD = ("collections", "fractions", "numpy", "pathlib")
 _GROWING = ("add", "mul", "mod", "pow", "lshift")  # those that make more than there was
 
 _ARITHMETIC: "dict[str, tuple[str, Operator]]" = {
@@ -128,7 +130,7 @@ def bounded(function: "Any", parent: "Any" = None) -> "Any":
     array = hasattr(owner, "dtype") and not isinstance(owner, type)
 
     def call(*args: "Any", **kwargs: "Any") -> "Any":
-        apart(name, owner, list(args) + list(kwargs.values()))
+        apart("." + name, owner, list(args) + list(kwargs.values()))
         if array:  # it may write into `out`
             args = tuple([_own(name, value) for value in args])
             kwargs = {key: _own(name, value) for key, value in kwargs.items()}
@@ -154,16 +156,21 @@ def apart(name: "str", owner: "Any", values: "list[Any]") -> None:
     """Refuse what a value does with instances whose class does not list what it would ask.
 
     Args:
-        name: of the operation or method; "[]" for an item.
+        name: of the operation; "[]" for an item, ".name" for a method.
         owner: the value.
         values: the owner and operands, or the arguments.
     """
     found = guarded(values, {})
-    if found and (isinstance(owner, type) or is_copied(owner)):
+    if found and (isinstance(owner, type) or is_copied(owner) or standard(type(owner))):
         # Few serve such a class: what predicts has no room for it (tools/bundle.py, STARTED).
         from farcall.connection.takes_part import refuse
 
         refuse(name, owner, values, found)
+
+
+def standard(cls: "type") -> bool:
+    """Whether a class is of a module of data types, and not of a program."""
+    return (getattr(cls, "__module__", None) or "").split(".")[0] in STANDARD
 
 
 def hashable(keys: "list[Any]") -> None:
@@ -186,7 +193,7 @@ def _operator(name: "str", symbol: "str", function: "Operator") -> "Operator":
             operands = (other, owner) if name in _REFLECTED else (owner, other)
             made, plain = 0, name[name in _REFLECTED :]
             if plain in _GROWING:
-                # Few ask for these: what predicts has no room (tools/bundle.py, STARTED).
+                # Few programs ask for these; predict.zip has no room (tools/bundle.py, STARTED).
                 from farcall.connection.sizes import power, size
 
                 if not more:

@@ -9,7 +9,7 @@ from farcall import errors, platform
 from farcall.connection.doors import changes, has_items, is_door
 from farcall.connection.namespace import Namespace, listed, marks, namespace, public_names
 from farcall.connection.operations import OPERATIONS, forwarded
-from farcall.connection.operators import OPERATORS, apart, bounded, reflected
+from farcall.connection.operators import OPERATORS, STANDARD, apart, bounded, reflected, standard
 from farcall.platform import is_module
 from farcall.proxies.remote import Remote
 from farcall.proxies.spelling import hint
@@ -34,12 +34,11 @@ _FUNCTIONS = frozenset(
     "function builtin_function_or_method method bound_method closure generator "
     "builtin_method method-wrapper wrapper_descriptor method_descriptor".split()
 )
-# Types that cross by value, and modules with more of them whose methods are Python's own.
-_VALUES = (str, bytes, int, list, tuple, dict, set)  # MicroPython does not say so itself
-_STANDARD = "collections fractions pathlib pathlib._local".split()
+# Types that cross by value: of their methods MicroPython does not say whose they are.
+_VALUES = (str, bytes, int, list, tuple, dict, set)
 _WHOLE = "copy iter next len doc names enter exit".split()  # they look at no part
-_BUILTIN = ("builtin_function_or_method",)
-_CALLABLE = frozenset("function builtin_function_or_method method bound_method closure".split())
+_BUILTIN = ("builtin_function_or_method", "builtin_method")
+_CALLABLE = frozenset(("function", "method", "bound_method", "closure") + _BUILTIN)
 
 
 class Policy:
@@ -150,16 +149,16 @@ class Policy:
     def callable(self, value: "Value", parent: "Value" = None) -> "Callable[..., Any]":
         """`value` if it may be called; `parent` is what it was read of."""
         kind = type(value).__name__
+        own = kind in _BUILTIN or (kind == "bound_method" and type(parent) in _VALUES)
         if kind in _CALLABLE:
-            own = kind == "method" and value.__module__ in _STANDARD
-            if own or kind in _BUILTIN or type(parent) in _VALUES:
-                return bounded(value, parent)  # type: ignore[no-any-return]
-            return value  # type: ignore[no-any-return]
-        if isinstance(value, (Namespace, platform.JsProxy)) or not callable(value):
+            own = own or (kind == "method" and (value.__module__ or "").split(".")[0] in STANDARD)
+        elif isinstance(value, (Namespace, platform.JsProxy)) or not callable(value):
             raise TypeError(f"{describe(value)} is not callable")
-        if not isinstance(value, type):
+        elif isinstance(value, type):
+            own = standard(type(parent))  # as the `default_factory` of a dict
+        else:
             _listed(value, "()", "calls")
-        return value  # type: ignore[no-any-return]
+        return bounded(value, parent) if own else value  # type: ignore[no-any-return]
 
     def operate(self, owner: "Value", name: "Any", args: "list[Value]") -> "Value":
         """Run one of OPERATIONS on `owner`: what its type defines, names permitting."""

@@ -5,7 +5,7 @@ reads its items, whatever `exposed(names)` of its class says: Python asks the va
 So an instance takes part only where its class lists all that could be asked of it, or has none.
 """
 
-from farcall import errors
+from farcall import errors, platform
 from farcall.values import arrays
 
 TYPE_CHECKING = False
@@ -26,16 +26,16 @@ for _name in "eq ne hash".split():
 for _name in "complex bytes fspath format array array_interface array_struct".split():
     _ASKED[f"__{_name}__"] = f"__{_name}__"  # `exposed` has no name for it
 # What only keeps an instance, what looks at none, and what only compares it.
-_KEEP = "append appendleft add insert setdefault".split()
+_KEEP = ("add", ".append", ".appendleft", ".insert")
 _WHOLE = ("bool", "int", "float", "mul", "rmul", "radd")
-_COMPARE = ("contains", "equals", "count", "index", "remove")
+_COMPARE = "contains equals .count .index .remove .add .setdefault".split()
 
 
 def refuse(name: "str", owner: "Any", values: "list[Any]", found: "list[Any]") -> None:
     """Refuse an operation, or a method, of a value that asks instances for what they do not list.
 
     Args:
-        name: of the operation or method; "[]" for an item.
+        name: of the operation; "[]" for an item, ".name" for a method.
         owner: the value.
         values: the owner and operands, or the arguments.
         found: instances of classes with `exposed`, there or in what these hold.
@@ -44,7 +44,11 @@ def refuse(name: "str", owner: "Any", values: "list[Any]", found: "list[Any]") -
         PolicyError: it does.
     """
     array = arrays.is_numpy(owner)
-    if name in _KEEP or (name in _WHOLE and not array):
+    keeping = (list, tuple) + platform.classes("collections.deque", "collections.UserList")
+    index = name == ".insert" and any(value is values[0] for value in found)
+    if name in _KEEP and isinstance(owner, keeping) and not index:
+        return
+    if name in _WHOLE and not array:
         return
     if name in OPERATORS and not array:  # policy has asked for these
         found = [value for value in found if not any(value is v for v in values)]
@@ -61,8 +65,8 @@ def refuse(name: "str", owner: "Any", values: "list[Any]", found: "list[Any]") -
         missing = {n for n in missing if not only or n in only}
         if missing:
             raise errors.PolicyError(
-                f"a {type(value).__name__} serves no {', '.join(sorted(missing))}, which {name} "
-                f"of a {type(owner).__name__} could use"
+                f"a {type(value).__name__} serves no {', '.join(sorted(missing))}, which "
+                f"{name.lstrip('.')} of a {type(owner).__name__} could use"
             )
 
 

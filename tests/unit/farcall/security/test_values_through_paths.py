@@ -4,10 +4,13 @@ import array
 import collections
 import contextlib
 import datetime
+import decimal
 import enum
+import fractions
 import itertools
 import pathlib
 import string
+import uuid
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -466,6 +469,39 @@ async def test_no_value_asks_an_instance_for_what_its_class_does_not_list() -> N
             assert TOKEN not in str(caught.value)
 
 
+# A value of each type of data, each of whose methods a peer may call with an instance.
+DATA: list[Any] = [
+    *("a%sb", b"x", bytearray(b"x"), 5, 1.5, 1j, [1], (1, 2), {1}, frozenset({1}), {"a": 1}),
+    *(range(9), memoryview(b"ab"), array.array("i", [1]), slice(1), ValueError("x")),
+    *(collections.deque([1]), collections.Counter("ab"), collections.OrderedDict(a=1)),
+    *(collections.defaultdict(int), collections.ChainMap({"a": 1}), collections.UserList([1])),
+    *(collections.UserDict(a=1), collections.UserString("a"), pathlib.PurePosixPath("a")),
+    *(datetime.date(2026, 1, 1), datetime.datetime(2026, 1, 1), datetime.timedelta(1)),
+    *(datetime.time(1), decimal.Decimal(1), fractions.Fraction(1, 2), uuid.UUID(int=1)),
+    *(np.arange(3), np.float64(1), np.int32(2), np.zeros(2, object), np.dtype("f4")),
+    np.ma.array([1, 2]),
+]
+
+
+@pytest.mark.promise("farcall: what is refused", "Names that a class or module does not list")
+@pytest.mark.asyncio
+@pytest.mark.parametrize("value", DATA, ids=lambda value: type(value).__name__)
+async def test_no_method_of_any_value_asks_an_instance_for_what_its_class_does_not_list(
+    value: Any,
+) -> None:
+    async with connected({"value": farcall.ref(value), "g": Silent()}) as (engine, _):
+        g, mine = engine.g, await engine.value
+        for name in [name for name in dir(type(value)) if not name.startswith("_")]:
+            for arguments in ((g,), (1, g), (g, g), ([g],), ({"k": [g]},), ("a", g)):
+                ASKED.clear()
+                try:
+                    given: Any = await getattr(mine, name)(*arguments)
+                except Exception as error:
+                    given = error
+                assert (name, ASKED) == (name, [])
+                assert TOKEN not in repr(given)
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("guarded", [Talking, Quiet])
 async def test_a_value_asks_an_instance_for_what_its_class_lists_or_lacks(guarded: Any) -> None:
@@ -491,6 +527,7 @@ async def test_a_container_keeps_an_instance_whatever_its_class_lists() -> None:
     assert sorted(takes_part.OPERATORS) == sorted(OPERATORS)
     guarded, words = Silent(), [1]
     shop = {"g": guarded, "words": farcall.ref(words), "shop": Shop(guarded), "size": len}
+    shop["tools"] = {"type": lambda value: type(value).__name__}
     async with connected(shop) as (engine, _):
         ASKED.clear()
         mine = await engine.words
@@ -502,6 +539,7 @@ async def test_a_container_keeps_an_instance_whatever_its_class_lists() -> None:
         with pytest.raises(farcall.PolicyError, match=r"iter.*extend of a list"):
             await mine.extend(engine.g)
         assert await engine.size([engine.g, await engine.g]) == 2
+        assert await engine.tools["type"](engine.g) == "Silent"
         for given in ({engine.g}, {await engine.g: 1}, [{(1, engine.shop.guarded)}, {2}]):
             with pytest.raises(farcall.PolicyError, match=r"no equals\(\), which keys of a dict"):
                 await engine.size(given)
